@@ -20,7 +20,7 @@ pub struct ApiError {
     pub kind: ErrorKind,
     /// The problem and the action that solves it; sent to the client, which shows the text to its user.
     pub detail: String,
-    /// The cause, for the log; never sent.
+    /// The cause, which is logged and never sent.
     pub internal: Option<String>,
     pub retry_after_s: Option<u64>,
 }
@@ -105,7 +105,7 @@ impl ApiError {
     }
 
     /// Returns `NotFound` for a resource that does not exist or belongs to another tenant. The client cannot
-    /// tell the two cases apart.
+    /// distinguish the two cases.
     pub fn not_found() -> Self {
         Self::new(
             ErrorKind::NotFound,
@@ -180,6 +180,9 @@ impl From<sqlx::Error> for ApiError {
         }
     }
 }
+
+/// The detail of `DiskFull`.
+const DISK_FULL: &str = "The server's disk is full; inform the operator, who can free space.";
 
 impl From<Error> for ApiError {
     /// Converts an engine error. Errors that the client can act on are sent; all others are logged as

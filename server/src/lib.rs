@@ -1,8 +1,7 @@
 //! The `picpick` program around the engine: the command line, and the service that `picpick serve` starts.
 //!
 //! A command: arguments and environment → `config` → a module of `cli` → a report on standard output. A
-//! request of the service: `middleware` → `access` (authorization) → a module (`account`, `studio`, `event`,
-//! …) → `db`, `faces`.
+//! request of the service: `http::middleware` → `http::auth` (authorization) → a module of `api` → `infra`.
 
 mod api;
 mod app;

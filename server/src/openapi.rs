@@ -143,7 +143,7 @@ pub fn document(api: &OpenApi) -> Response {
 }
 
 /// Responds with the OpenAPI document as an HTML page. The page is rendered on the server and needs no
-/// script, so the strict content security policy applies to it too.
+/// script, so the strict content security policy applies to the page too.
 pub fn page(api: &OpenApi) -> Response {
     let operations = api.paths.paths.iter().flat_map(|(path, item)| {
         let all = [

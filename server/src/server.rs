@@ -18,18 +18,21 @@ use crate::http::listener;
 use crate::infra::{alerts, mail, rate_limit};
 use crate::router::build_app;
 
-/// Time limit of a graceful shutdown: for requests in progress, and then for the worker's batch in progress.
+/// Time limit of each step of a graceful shutdown, 20 s: for the requests in progress, and then for the worker's
+/// batch in progress.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Opens the data folder and the database, starts the background loops, and serves until `stop` resolves.
-/// Then shuts down gracefully. `tell` receives the lines for the operator: the address, and once the first
-/// account's link.
+/// Then shuts down gracefully. `tell` receives the lines for the operator: the service's URL, and the link for the
+/// first account while there is no account.
+///
+/// Errors if the data folder or the database cannot be opened, or if the service cannot listen on its address.
 pub async fn serve(
     settings: Settings,
     stop: impl Future<Output = ()> + Send + 'static,
     tell: impl Fn(&str),
 ) -> Result<()> {
-    // Selects the TLS crypto provider, because dependencies may bring a second one. Fails only if one is
+    // Selects the TLS crypto provider, because dependencies may bring a second one. Fails only if a provider is
     // installed already, which is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
@@ -117,7 +120,7 @@ fn startup_error(failure: ApiError) -> anyhow::Error {
 }
 
 /// Raises the soft limit of open files to the hard limit, because each connection and each store needs file
-/// descriptors. Best effort.
+/// descriptors. Ignores a failure, because the service also runs with the lower limit.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

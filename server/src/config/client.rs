@@ -4,11 +4,12 @@ use zeroize::Zeroizing;
 
 use crate::config::UsageError;
 
-/// Returns the API key of `file` if one is given, otherwise of PICPICK_API_KEY. No option takes the key
+/// Returns the API key in `file` if a file is given, otherwise the key in PICPICK_API_KEY. No option takes the key
 /// itself, because other users of the machine can read a command line.
 ///
 /// # Errors
-/// `UsageError` if there is no key, or the text cannot be one. The message never contains the key.
+/// - `UsageError` if there is no key, `file` cannot be read, or the text is not one key. The message never
+///   contains the key.
 pub fn api_key(file: Option<&Path>) -> Result<Zeroizing<String>, UsageError> {
     let variable = std::env::var("PICPICK_API_KEY").ok().filter(|value| !value.is_empty());
     key_of(file, variable.map(Zeroizing::new))
@@ -21,8 +22,11 @@ fn key_of(
     let (text, place) = match (file, variable) {
         (Some(path), _) => {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| UsageError(format!("reading the API key from {name}: {error}")))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                UsageError(format!(
+                    "cannot read the API key from {name}: {error}; name a readable file with --key-file"
+                ))
+            })?;
             (Zeroizing::new(text), name)
         }
         (None, Some(text)) => (text, "PICPICK_API_KEY".to_owned()),

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::config::UsageError;
 use crate::config::settings::MailSettings;
 
-/// The mail options, as given. The SMTP address contains a password and therefore comes from the environment.
+/// The mail options, as given. The SMTP URL contains a password and therefore comes from the environment.
 #[derive(Args, Debug)]
 pub struct RawMail {
     /// Sender of the service's mail, for instance 'PicPick <photos@example.com>'
@@ -18,7 +18,7 @@ impl RawMail {
     /// Validates the options and completes them from the environment. Connects to nothing.
     ///
     /// # Errors
-    /// `UsageError` for an invalid address, or an SMTP server without a sender.
+    /// - `UsageError` if the sender or the SMTP URL is invalid, or if there is an SMTP URL and no sender.
     pub fn validate(self) -> Result<MailSettings, UsageError> {
         let given = super::secret("PICPICK_SMTP_URL", "PICPICK_SMTP_URL_FILE")?;
         let smtp = given.as_ref().map(|url| {
@@ -28,10 +28,10 @@ impl RawMail {
         let smtp = smtp.transpose()?;
         let from = match self.mail_from {
             Some(text) => sender(&text)?,
-            // Most servers reject senders of other domains, so there is no default sender for them.
+            // Mail servers usually reject senders of other domains, so they need the operator's sender.
             None if smtp.is_some() => {
                 return Err(UsageError(
-                    "PICPICK_SMTP_URL is set, but no sender: name one with --mail-from ADDRESS"
+                    "PICPICK_SMTP_URL is set, but no sender: name the sender with --mail-from ADDRESS"
                         .into(),
                 ));
             }
@@ -51,7 +51,8 @@ fn sender(text: &str) -> Result<Mailbox, UsageError> {
 
 /// Returns the URL of a mail server, with TLS required unless the server is on this computer.
 ///
-/// Errors with the expected form; never with the received text, which contains a password.
+/// # Errors
+/// - The expected form if `text` has another form. The error never contains `text`, which contains a password.
 pub fn transport_url(text: &str) -> Result<Zeroizing<String>, &'static str> {
     const EXPECTED: &str = "expected smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
     let text = text.trim();

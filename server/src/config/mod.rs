@@ -1,6 +1,7 @@
 //! Configuration: raw options and environment → validated types.
 //!
-//! Only this module reads the environment. It does not touch the folders that it names.
+//! Only this module reads the environment. The folders that options and variables name are neither read nor
+//! created here.
 
 mod client;
 pub mod mail;
@@ -22,7 +23,7 @@ pub use client::api_key;
 pub use service::{RawService, database_url};
 pub use usage_error::UsageError;
 
-/// Options that every command takes, as given.
+/// The options that every command takes, as given.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Options of every command")]
 pub struct RawConfig {
@@ -73,7 +74,7 @@ struct Environment {
 pub struct Config {
     /// The data folder: one encrypted store for each collection.
     pub data: PathBuf,
-    /// The keyring's folder; `None` for the one inside `data`.
+    /// The keyring's folder; `None` for the folder `keyring` inside `data`.
     pub keyring: Option<PathBuf>,
     /// Folder with verified model files, runtime and sample photos.
     pub models: PathBuf,
@@ -86,8 +87,8 @@ impl RawConfig {
     /// Completes the options from the environment and the defaults.
     ///
     /// # Errors
-    /// `UsageError` if a folder is not given and there is no home folder to derive it from, or if a renamed
-    /// variable is still set under its old name.
+    /// - `UsageError` if a folder is not given and HOME is not set, or if a renamed variable is still set under its
+    ///   old name.
     pub fn validate(self) -> Result<Config, UsageError> {
         renamed::check(|name| env::var_os(name)).map_err(UsageError)?;
         self.validate_in(Environment::read())
@@ -142,14 +143,15 @@ impl Environment {
     }
 }
 
-/// Reads a secret from the variable `name`, or from the file that the variable `file` names. `None` if
-/// neither is set.
+/// Reads a secret from the variable `name`, or from the file that the variable `file` names. Returns `None` if
+/// neither variable is set.
 fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, UsageError> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let text = match (set(name), set(file)) {
         (Some(text), _) => text,
-        (None, Some(path)) => std::fs::read_to_string(&path)
-            .map_err(|error| UsageError(format!("reading {path} ({file}): {error}")))?,
+        (None, Some(path)) => std::fs::read_to_string(&path).map_err(|error| {
+            UsageError(format!("{file}: cannot read {path}: {error}; name a readable file"))
+        })?,
         (None, None) => return Ok(None),
     };
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
@@ -170,7 +172,8 @@ struct S3Environment {
 /// for a bucket, so that other commands never hold credentials.
 ///
 /// # Errors
-/// `UsageError` if a variable is missing; the engine's `Error::ObjectStore` if one is invalid.
+/// - `UsageError` if a variable is missing.
+/// - The engine's `Error::ObjectStore` if a variable is invalid.
 pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Config>> {
     if !is_s3(at) {
         return Ok(None);
@@ -203,7 +206,7 @@ impl S3Environment {
             ))
             .into());
         };
-        // Most servers other than Amazon's ignore the region, but the signature must contain one.
+        // Servers other than Amazon's usually ignore the region, but the signature must contain a region.
         let assumed = self.endpoint.as_ref().map(|_| "us-east-1".to_owned());
         let Some(region) = self.region.or(assumed) else {
             return Err(UsageError(format!(

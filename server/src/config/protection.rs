@@ -11,7 +11,7 @@ use crate::config::settings::{
 };
 
 /// The options of rate limits, concurrency limits and observability, as given. The defaults suit one machine,
-/// the guests of a venue behind one address, and a studio that uploads all day.
+/// the guests of a venue behind one address, and a studio that uploads photos all day.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Protection and operation")]
 pub struct RawProtection {
@@ -20,29 +20,29 @@ pub struct RawProtection {
     #[arg(long, env = "PICPICK_RATE_LIMIT_IP", value_name = "UNITS", default_value = "1000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate_limit_ip: u32,
-    /// Rate limit of one account with all its sessions, in the same units
+    /// Rate limit of one account with all its sessions, in the units of --rate-limit-ip per second
     #[arg(long, env = "PICPICK_RATE_LIMIT_ACCOUNT", value_name = "UNITS", default_value = "200",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
     rate_limit_account: u32,
-    /// Rate limit of one API key, in the same units
+    /// Rate limit of one API key, in the units of --rate-limit-ip per second
     #[arg(long, env = "PICPICK_RATE_LIMIT_KEY", value_name = "UNITS", default_value = "500",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
     rate_limit_key: u32,
-    /// Requests processed at the same time; the same number of uploads in addition
+    /// Requests processed at the same time; as many uploads are processed in addition
     #[arg(long, env = "PICPICK_MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "256",
         value_parser = clap::value_parser!(u16).range(1..=10_000), hide_short_help = true)]
     max_concurrent_requests: u16,
-    /// Searches and guests' camera frames processed at the same time, in addition [default: the
-    /// number of processor cores]
+    /// Searches and guests' camera frames processed at the same time, in addition to the requests
+    /// [default: the number of processor cores]
     #[arg(long, env = "PICPICK_MAX_CONCURRENT_SEARCHES", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
     max_concurrent_searches: Option<u16>,
-    /// Seconds until the response to a request must start; not for uploads, and at least 600 for
-    /// erasures, purges and exports
+    /// Seconds until the response to a request must start; uploads have no such limit, and erasures,
+    /// purges and exports have at least 600 seconds
     #[arg(long, env = "PICPICK_REQUEST_TIMEOUT_S", value_name = "SECONDS", default_value = "30",
         value_parser = clap::value_parser!(u16).range(1..=3600), hide_short_help = true)]
     request_timeout_s: u16,
-    /// Connections open at the same time; one address may have half of them
+    /// Connections open at the same time; one address may have half of this number
     #[arg(long, env = "PICPICK_MAX_CONNECTIONS", value_name = "N", default_value = "8192",
         value_parser = clap::value_parser!(u32).range(2..=1_000_000), hide_short_help = true)]
     max_connections: u32,
@@ -65,8 +65,8 @@ pub struct RawProtection {
         hide_short_help = true
     )]
     allow_origin_with_cookies: Vec<String>,
-    /// Address and port of /metrics, /healthz and /readyz for the operators; without it there are no
-    /// metrics
+    /// Address and port of /metrics, /healthz and /readyz for the operators; without this option
+    /// there are no metrics
     #[arg(long, env = "PICPICK_METRICS_LISTEN", value_name = "IP:PORT", hide_short_help = true)]
     metrics_listen: Option<SocketAddr>,
     /// Send a trace of each request to an OpenTelemetry collector, for instance
@@ -76,8 +76,10 @@ pub struct RawProtection {
 }
 
 impl RawProtection {
-    /// Validates the options and completes them from the environment. Errors: `UsageError` for an invalid origin
-    /// or webhook.
+    /// Validates the options and completes them from the environment.
+    ///
+    /// # Errors
+    /// - `UsageError` if an origin, the webhook's URL or its secret is invalid.
     pub fn validate(self) -> Result<(LimitSettings, ObservabilitySettings), UsageError> {
         let origins = |option: &str, texts: &[String]| {
             texts.iter().map(|text| origin(option, text)).collect::<Result<Vec<_>, _>>()
@@ -119,10 +121,10 @@ fn origin(option: &str, text: &str) -> Result<String, UsageError> {
     if fits { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
-/// Checks the webhook's address and secret. Errors never contain the address, because it is a secret too:
-/// with it anyone can post.
+/// Checks the webhook's URL and secret. Errors never contain the URL, because the URL is a secret too: any client
+/// that has it can post.
 fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook>, UsageError> {
-    /// Fewest characters of a secret that is hard to guess.
+    /// Minimum length of the secret, characters, so that the secret is hard to guess.
     const SECRET_CHARS_MIN: usize = 16;
     let Some(url) = url else { return Ok(None) };
     let parsed: Option<Uri> = url.parse().ok();

@@ -30,7 +30,8 @@ pub struct RawService {
     /// The certificate's private key (PEM)
     #[arg(long, env = "PICPICK_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A proxy whose X-Forwarded-For header is trusted; may be given several times
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto headers are trusted; may be given several
+    /// times
     #[arg(
         long = "trusted-proxy",
         env = "PICPICK_TRUSTED_PROXIES",
@@ -51,7 +52,7 @@ pub struct RawService {
 }
 
 impl RawService {
-    /// Returns the address that traces are sent to.
+    /// Returns the URL to which traces are sent; `None` if traces are off.
     pub fn otlp(&self) -> Option<&str> {
         self.protection.otlp_endpoint.as_deref()
     }
@@ -59,7 +60,8 @@ impl RawService {
     /// Validates the options and completes them from the environment. Connects to nothing.
     ///
     /// # Errors
-    /// `UsageError` for an invalid address; the engine's `Error::ObjectStore` for an invalid bucket.
+    /// - `UsageError` if an option or a variable is invalid or missing.
+    /// - The engine's `Error::ObjectStore` if the bucket's settings are invalid.
     pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
         let bucket = match self.photo_store {
             Some(at) if picpick_engine::object_store::is_s3(&at) => {
@@ -97,6 +99,9 @@ impl RawService {
 }
 
 /// Returns the address of the service's database.
+///
+/// # Errors
+/// - `UsageError` if PICPICK_DATABASE_URL is invalid or the file of PICPICK_DATABASE_URL_FILE cannot be read.
 pub fn database_url(config: &Config) -> Result<String, UsageError> {
     Ok(database()?.unwrap_or_else(|| sqlite_at(&config.data)))
 }
@@ -113,8 +118,8 @@ fn public_url(text: &str) -> Result<String, UsageError> {
     }
 }
 
-/// Reads the database's address from the environment or a file, because it contains a password. `None` if
-/// none is set.
+/// Reads the database's address from the environment or a file, and not from an option, because the address
+/// contains a password. Returns `None` if neither variable is set.
 fn database() -> Result<Option<String>, UsageError> {
     let Some(url) = super::secret("PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE")? else {
         return Ok(None);
@@ -122,7 +127,10 @@ fn database() -> Result<Option<String>, UsageError> {
     if ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme)) {
         return Ok(Some(url.to_string()));
     }
-    Err(UsageError("PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE".into()))
+    Err(UsageError(
+        "PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE or sqlite:PATH"
+            .into(),
+    ))
 }
 
 #[cfg(test)]

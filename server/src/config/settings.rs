@@ -48,12 +48,13 @@ pub struct MailSettings {
 #[derive(Clone)]
 pub struct LimitSettings {
     pub rates: RateSettings,
-    /// Maximum number of ordinary requests processed at the same time; uploads have the same number in
+    /// Maximum number of ordinary requests processed at the same time; as many uploads are processed in
     /// addition.
     pub requests_max: usize,
-    /// Maximum number of requests that run models or search faces at the same time, in addition.
+    /// Maximum number of requests that run models or search faces at the same time, in addition to
+    /// `requests_max`.
     pub search_concurrency: usize,
-    /// Time limit until the response begins. Uploads have a minimum rate instead.
+    /// Time limit until the response begins. The bodies of uploads have a minimum rate instead.
     pub request_time_max: Duration,
     pub connections_max: usize,
     pub origins: Origins,
@@ -72,8 +73,7 @@ impl Origins {
     }
 }
 
-/// Units a second that a client may use, by the kind of subject that is charged. The units of 60 seconds may be used
-/// at once.
+/// Rate limits, units a second, by the kind of subject that is charged. The units of 60 seconds may be used at once.
 #[derive(Clone, Copy, Debug)]
 pub struct RateSettings {
     pub address: u32,
@@ -82,9 +82,9 @@ pub struct RateSettings {
 }
 
 impl Default for RateSettings {
-    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units
-    /// serves a page of 60 thumbnails to each of them at once. A studio that uploads 10 photos a second with
-    /// 4 requests each uses 80 units a second.
+    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units serves a
+    /// page of 60 thumbnails to each guest at once. A studio that uploads 10 photos a second with 4 requests each
+    /// uses 80 units a second.
     fn default() -> Self {
         Self { address: 1000, account: 200, key: 500 }
     }
@@ -113,7 +113,7 @@ pub struct ObservabilitySettings {
     pub webhook: Option<Webhook>,
 }
 
-/// The address that alerts are posted to, which is a secret too, and the key that signs them.
+/// The URL to which alerts are posted, and the key that signs them. Both are secrets.
 #[derive(Clone)]
 pub struct Webhook {
     pub url: Zeroizing<String>,
@@ -126,13 +126,13 @@ impl Settings {
         self.database.clone().unwrap_or_else(|| sqlite_at(&self.data))
     }
 
-    /// Whether clients reach the service over TLS only, so that cookies can be `Secure`.
+    /// Returns whether clients reach the service over TLS only, so that cookies can be `Secure`.
     pub fn is_encrypted(&self) -> bool {
         let https = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
         self.tls.is_some() || https
     }
 
-    /// Returns the address for links when no public one is set.
+    /// Returns the base URL of links if no public URL is set.
     pub fn url_at(&self, listening: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{listening}")

@@ -8,9 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::telemetry::metrics;
 
-/// Admission control (load shedding): one semaphore bounds concurrent work, a second one bounds the queue
-/// before it. Requests that find the queue full, or wait too long, are rejected as `Busy`. Clones share the
-/// semaphores.
+/// Admission control (load shedding): one semaphore bounds concurrent work, a second one bounds the queue of
+/// waiting requests. A request is rejected as `Busy` if the queue is full or the wait exceeds `wait_max`. Clones
+/// share the semaphores.
 #[derive(Clone)]
 pub struct AdmissionControl {
     /// The value of the metrics' label.
@@ -27,8 +27,8 @@ pub struct AdmissionPermit {
     _place: OwnedSemaphorePermit,
 }
 
-/// A permit shared by a request and the blocking work it has started. It is released when both are done, so
-/// that a disconnected client frees no capacity while its work still runs.
+/// A permit shared by a request and the blocking work that it has started. The permit is released when both are
+/// done, so that a disconnected client frees no capacity while its work still runs.
 #[derive(Clone)]
 pub struct Slot {
     _permit: Arc<AdmissionPermit>,
@@ -75,8 +75,10 @@ impl AdmissionControl {
         Self { room, places: of(at_once.max(1)), line: of(waiting), wait_max }
     }
 
-    /// Waits for a permit in first-come, first-served order. Errors: `Busy`, immediately if the queue is
-    /// full, otherwise after `wait_max`.
+    /// Waits for a permit in first-come, first-served order.
+    ///
+    /// # Errors
+    /// - `Busy` immediately if the queue is full, and after `wait_max` if no permit is free.
     pub async fn enter(&self) -> Result<AdmissionPermit> {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
@@ -97,8 +99,9 @@ impl AdmissionControl {
 
     fn busy(&self) -> ApiError {
         metrics::count_rejected(self.room);
-        ApiError::new(ErrorKind::Busy, "The service is at capacity; try again later.")
-            .retry_after(self.wait_max.as_secs().max(1))
+        let wait_s = self.wait_max.as_secs().max(1);
+        let detail = format!("The service is at capacity; try again in {wait_s} s.");
+        ApiError::new(ErrorKind::Busy, detail).retry_after(wait_s)
     }
 }
 

@@ -31,7 +31,7 @@ pub struct AuditEntry {
     pub number: i64,
     pub at_unix_s: i64,
     pub studio: String,
-    /// `user:ID`, `key:ID` or `system`.
+    /// `user:ID`, `key:ID`, `guest:ID` or `system`.
     pub actor: String,
     pub action: String,
     pub target: String,
@@ -72,7 +72,7 @@ impl AuditEntry {
 
 /// Appends an entry in the transaction of the recorded action, so that both become durable together.
 pub async fn record(tx: &mut Tx, deed: AuditEvent<'_>) -> Result<()> {
-    // Updating the head first serialises concurrent appends, on SQLite and PostgreSQL.
+    // The head is updated first, so that SQLite and PostgreSQL serialise concurrent appends.
     let head = sqlx::query("UPDATE audit_head SET number = number + 1 RETURNING number, hash")
         .fetch_one(&mut **tx)
         .await?;
@@ -123,14 +123,14 @@ pub async fn record_guest(
 pub struct ChainReport {
     /// Number of intact entries.
     pub entries: i64,
-    /// The hash of the last intact entry. An operator who keeps it elsewhere can later detect a truncated
-    /// chain.
+    /// The hash of the last intact entry. An operator who stores this hash elsewhere can later detect a
+    /// truncated chain.
     pub head: String,
     /// The number of the first changed or missing entry.
     pub broken_at: Option<i64>,
 }
 
-/// Verifies the hash and number of every entry, and the head.
+/// Verifies the hash and number of every entry, and the head. Stops at the first broken entry.
 pub async fn verify(db: &Db) -> Result<ChainReport> {
     const PAGE: i64 = 1000;
     let mut verdict = ChainReport { entries: 0, head: String::new(), broken_at: None };

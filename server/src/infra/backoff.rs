@@ -5,11 +5,11 @@ use std::time::Duration;
 pub enum BackoffPolicy {
     /// Truncated exponential back-off: `first`, doubled after each further attempt, at most `max`.
     Exponential { first: Duration, max: Duration },
-    /// The delay in seconds after each attempt; the last one repeats.
+    /// The delay in seconds after each attempt; the last delay repeats.
     Steps(&'static [i64]),
 }
 
-/// Limits the doublings, so that the multiplication cannot overflow.
+/// Limits the doublings to 20, so that the multiplication cannot overflow.
 const DOUBLINGS_MAX: i64 = 20;
 
 /// Returns the delay after the `attempt`-th failed attempt, counted from 1.

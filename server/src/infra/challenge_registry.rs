@@ -11,10 +11,11 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::new_id;
 use crate::infra::rate_limit::network;
 
-/// Time limit of a challenge.
+/// Time limit of a challenge, 90 s.
 pub const TIME_MAX: Duration = Duration::from_secs(90);
 /// Maximum number of concurrent challenges; each holds a few embeddings.
 const RUNNING_MAX: usize = 4096;
+
 /// The registry of running challenges, by nonce.
 #[derive(Default)]
 pub struct ChallengeRegistry(Mutex<HashMap<String, Arc<RunningChallenge>>>);
@@ -30,8 +31,11 @@ pub struct RunningChallenge {
 }
 
 impl RunningChallenge {
-    /// Locks the challenge for one frame. Errors: `TooManyRequests` while another frame is analysed. A request that
-    /// waited for the lock would occupy a concurrency slot that another request could use.
+    /// Locks the challenge for one frame. Does not wait for the lock, because a waiting request would occupy a
+    /// concurrency slot that another request could use.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` while another frame is analysed.
     pub fn try_lock(&self) -> Result<MutexGuard<'_, Challenge>> {
         self.challenge.try_lock().ok_or_else(|| {
             let detail = "Send one frame at a time: wait for the response to the previous one.";
@@ -61,8 +65,8 @@ impl ChallengeRegistry {
         self.0.lock()
     }
 
-    /// Removes this session's previous challenge and all expired ones. Returns the subjects of those
-    /// abandoned after at least one frame.
+    /// Removes this session's previous challenge and all expired challenges. Returns the subjects of the removed
+    /// challenges that were abandoned after at least one frame.
     pub fn remove_ended(&self, session: &str) -> Vec<ChallengeSubject> {
         let mut left = Vec::new();
         self.map().retain(|_, other| {
@@ -79,14 +83,17 @@ impl ChallengeRegistry {
         left
     }
 
-    /// Adds a challenge. Returns its nonce and the first instruction. Errors: `Busy` if too many are running.
+    /// Adds a challenge. Returns its nonce and the first instruction.
+    ///
+    /// # Errors
+    /// - `Busy` if `RUNNING_MAX` challenges are running.
     pub fn begin(&self, who: ChallengeSubject) -> Result<(String, String)> {
         let challenge = Challenge::random()?;
         let first = challenge.awaited().code().to_owned();
         let id = new_id()?;
         let mut map = self.map();
         if map.len() >= RUNNING_MAX {
-            let detail = "Too many challenges are running; try again soon.";
+            let detail = "Too many challenges are running; try again in 5 seconds.";
             return Err(ApiError::new(ErrorKind::Busy, detail).retry_after(5));
         }
         let (begun, shown, challenge) =
@@ -95,13 +102,19 @@ impl ChallengeRegistry {
         Ok((id, first))
     }
 
-    /// Returns a challenge of this session. Errors: `NotFound`.
+    /// Returns a challenge of this session.
+    ///
+    /// # Errors
+    /// - `NotFound` if the session has no such challenge.
     pub fn find(&self, id: &str, session: &str) -> Result<Arc<RunningChallenge>> {
         let found = self.map().get(id).filter(|found| found.who.session == session).cloned();
         found.ok_or_else(ApiError::not_found)
     }
 
-    /// Removes a challenge. Of several concurrent calls, one succeeds. Errors: `NotFound` for the others.
+    /// Removes a challenge. Of several concurrent calls, one succeeds.
+    ///
+    /// # Errors
+    /// - `NotFound` if the challenge was removed already.
     pub fn end(&self, id: &str) -> Result<()> {
         self.map().remove(id).map(drop).ok_or_else(ApiError::not_found)
     }

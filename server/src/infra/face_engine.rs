@@ -21,15 +21,15 @@ use crate::infra::admission::Slot;
 use crate::infra::search_batcher::SearchBatcher;
 use crate::infra::telemetry::metrics;
 
-/// Number of open collections from which on the least recently used idle one is closed before another is
-/// opened. Collections in use are never closed, so more may be open.
+/// Limits the open collections to 32: before one more is opened, the least recently used idle collection is
+/// closed. Collections in use are never closed, so more than 32 may be open.
 const OPEN_MAX: usize = 32;
-/// A purge polls this many times, every [`RELEASE_WAIT`], for searches to release the collection: 10 s in
-/// all.
+/// Limits the polls of a purge that waits for searches to release the collection: 200 polls, 10 s in all.
 const RELEASE_POLLS_MAX: u32 = 200;
+/// Interval of these polls, 50 ms.
 const RELEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// The face engine, shared by all requests. Clones share it.
+/// The face engine, shared by all requests. Clones share one engine.
 #[derive(Clone)]
 pub struct FaceEngine(Arc<Shared>);
 
@@ -129,7 +129,7 @@ impl FaceEngine {
     }
 
     /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. Residue
-    /// scans then do not release the locks by closing a descriptor of it.
+    /// scans then read the file without releasing these locks.
     pub fn announce_locked(&self, file: &Path) -> picpick_engine::Result<()> {
         self.0.data.announce_locked(file)
     }
@@ -160,7 +160,7 @@ impl FaceEngine {
     }
 
     /// Returns whether the model files are installed or available from the offline folder, and the inference
-    /// runtime is found. Loads none of them.
+    /// runtime is found. Loads neither the models nor the runtime.
     pub fn models_available(&self) -> bool {
         let Shared { models, pack, .. } = &*self.0;
         let here = models.status(pack).fetched || models.resolve(pack).is_ok();
@@ -224,8 +224,8 @@ impl FaceEngine {
         Ok(self.0.data.blob_sealer(event)?)
     }
 
-    /// Closes an event's collection. Returns false while it is in use; it then stays registered, so that it
-    /// is not opened twice.
+    /// Closes an event's collection. Returns false if the collection is in use; the collection then stays
+    /// registered, so that no caller opens it twice.
     fn close(&self, event: &str) -> bool {
         let mut open = self.0.open.lock();
         let is_idle = open.by_event.get(event).is_none_or(CollectionSlot::is_idle);
@@ -236,8 +236,11 @@ impl FaceEngine {
     }
 
     /// Purges an event's collection irrecoverably. Waits up to 10 s for running searches. Returns `None` if
-    /// the collection no longer exists. The caller must have made the event unreachable before. Errors:
-    /// `Busy` if the collection is still in use.
+    /// the collection no longer exists. The caller must first make the event unreachable.
+    ///
+    /// # Errors
+    /// - `Busy` if the collection is still in use after 10 s.
+    /// - The engine's error if the purge fails.
     pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
         for _ in 0..RELEASE_POLLS_MAX {
             if self.close(event) {
@@ -251,6 +254,7 @@ impl FaceEngine {
             }
             std::thread::sleep(RELEASE_WAIT);
         }
-        Err(ApiError::new(ErrorKind::Busy, "The event's faces are in use.").retry_after(5))
+        let detail = "The event's faces are in use; try again in 5 seconds.";
+        Err(ApiError::new(ErrorKind::Busy, detail).retry_after(5))
     }
 }

@@ -6,11 +6,12 @@ use tokio::sync::broadcast;
 
 use crate::error::{ApiError, ErrorKind, Result};
 
-/// Maximum number of concurrent streams per session; each open page has one.
+/// Maximum number of concurrent streams per session; each open page has one stream.
 const STREAMS_MAX: usize = 4;
+
 /// The channel that announces updates to the guests' open streams.
 pub struct GuestUpdates {
-    /// Event and guest; without a guest, all guests of the event.
+    /// The ids of the event and the guest; `None` for all guests of the event.
     updates: broadcast::Sender<(String, Option<String>)>,
     /// Number of open streams by session.
     watching: Arc<Mutex<HashMap<String, usize>>>,
@@ -41,7 +42,10 @@ impl Default for GuestUpdates {
 }
 
 impl GuestUpdates {
-    /// Counts a new stream of `session`. Errors: `TooManyRequests` if the session has `STREAMS_MAX` streams.
+    /// Counts a new stream of `session`.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` if the session has `STREAMS_MAX` streams already.
     pub fn watch(&self, session: &str) -> Result<WatchGuard> {
         let mut all = self.watching.lock();
         let count = all.entry(session.to_owned()).or_insert(0);
@@ -53,7 +57,8 @@ impl GuestUpdates {
         Ok(WatchGuard { all: Arc::clone(&self.watching), session: session.to_owned() })
     }
 
-    /// Subscribes to all updates of this server: event and guest; without a guest, all guests of the event.
+    /// Subscribes to all updates of this server: the ids of the event and the guest, or `None` for all guests of
+    /// the event.
     pub fn subscribe(&self) -> broadcast::Receiver<(String, Option<String>)> {
         self.updates.subscribe()
     }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{ApiError, Result};
 
-/// Returns a new random id of 128 bits, as 32 hexadecimal digits. It is opaque and cannot be guessed.
+/// Returns a new random id of 128 bits, as 32 hexadecimal digits, which clients cannot guess.
 pub fn new_id() -> Result<String> {
     Ok(hex::encode(random::<16>()?))
 }
@@ -15,7 +15,7 @@ pub fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns a new bearer token of 256 random bits. The `prefix` lets people and secret scanners recognise the
+/// Returns a new bearer token of 256 random bits. The `prefix` lets operators and secret scanners recognise the
 /// kind of a leaked token.
 pub fn new_token(prefix: &str) -> Result<Zeroizing<String>> {
     let bytes = Zeroizing::new(random::<32>()?);

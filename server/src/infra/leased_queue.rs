@@ -18,19 +18,19 @@ pub struct LeasedQueue {
     /// Condition of a row that may be claimed at `$1`, seconds since the Unix epoch: it is due and not leased,
     /// or its lease has expired.
     pub claimable: &'static str,
-    /// The columns by which rows are claimed first.
+    /// The columns of the order in which rows are claimed.
     pub order: &'static str,
     /// Assignments that lease a row at `$1` until `$4`.
     pub lease: &'static str,
-    /// Length of a lease, seconds. Longer than any attempt takes.
+    /// Length of a lease, seconds; must exceed the time of any attempt.
     pub lease_s: i64,
-    /// Condition of a row whose lease nothing else has ended; `TRUE` if only the worker ends it.
+    /// Condition of a row that is still leased; `TRUE` if only the worker ends a lease.
     pub leased: &'static str,
     /// The columns that a claim returns.
     pub columns: &'static str,
     /// The column of the next attempt's time, seconds since the Unix epoch.
     pub due: &'static str,
-    /// The seconds by which the column `due`, and the value of `$4`, precede the time that they stand for.
+    /// The seconds that are subtracted from a time before it is stored in the column `due` or bound as `$4`.
     pub due_offset_s: i64,
     pub backoff: BackoffPolicy,
     /// Limits the attempts at a task.
@@ -72,13 +72,13 @@ impl LeasedQueue {
         )
     }
 
-    /// Leases the first `limit` claimable rows of `scope` and returns them. Of workers that claim the same row
-    /// at the same time, one gets it: the outer condition repeats the inner one, so the others find the row
-    /// leased.
+    /// Leases the first `limit` claimable rows of `scope` and returns them. If several workers claim one row at the
+    /// same time, one worker gets the row: the outer condition repeats the inner one, so the other workers find
+    /// the row leased.
     pub async fn claim(&self, db: &Db, scope: ClaimScope<'_>, limit: i64) -> Result<Vec<AnyRow>> {
         let Self { table, claimable, lease, columns, .. } = self;
         let candidates = self.select("id", scope.condition);
-        // CASE keeps SQLite from searching all claimable rows by an index instead of the candidates by id.
+        // Without CASE, SQLite would search all claimable rows by an index, and not the candidates by id.
         let text = format!(
             "UPDATE {table} SET {lease} WHERE id IN ({candidates}) \
              AND CASE WHEN {claimable} THEN 1 ELSE 0 END = 1 RETURNING {columns}"
@@ -190,7 +190,7 @@ mod tests {
         let others = ClaimScope { condition: "id > $3", value: "" };
         assert_eq!(QUEUE.claim(&db, others, 9).await.unwrap().len(), 2);
         assert!(due(&db).await.is_empty());
-        // The clock cannot be moved; a lease of no length has expired at once.
+        // The clock cannot be moved, but a lease of 0 s expires at once.
         let short = LeasedQueue { lease_s: 0, ..QUEUE };
         let mut tx = db.write().await.unwrap();
         short.release(&mut tx, "b", Some(0), &[]).await.unwrap();

@@ -9,17 +9,18 @@ use crate::error::{ApiError, ErrorKind, Result};
 /// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
 /// cannot exhaust memory.
 const RUNNING_MAX: usize = 4;
-/// Limits the Argon2 requests in progress, running and queued. Further requests get `Busy`.
+/// Limits the Argon2 requests that run or wait: 64. Further requests get `Busy`.
 const PENDING_MAX: usize = 64;
 
-/// Least and greatest length of a password, in characters.
+/// Least length of a password, in characters.
 const LENGTH_MIN: usize = 10;
+/// Greatest length of a password, in characters.
 const LENGTH_MAX: usize = 200;
 
 /// Checks the length of a new password.
 ///
 /// # Errors
-/// - `Invalid` if it is too short or too long.
+/// - `Invalid` if the password has fewer than 10 or more than 200 characters.
 pub fn check_length(password: &str) -> Result<()> {
     let count = password.chars().count();
     if (LENGTH_MIN..=LENGTH_MAX).contains(&count) {
@@ -46,8 +47,8 @@ impl SecretHasher {
     /// Hashes a new password and returns the hash as a PHC string.
     ///
     /// # Errors
-    /// - `Invalid` if the password is too short or too long.
-    /// - `Busy` if too many hashes are in progress.
+    /// - `Invalid` if the password has fewer than 10 or more than 200 characters.
+    /// - `Busy` if 64 hashes run or wait already.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<String> {
         check_length(&password)?;
         self.hash_secret(password).await
@@ -57,7 +58,7 @@ impl SecretHasher {
     /// Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; about 30 ms per hash.
     ///
     /// # Errors
-    /// - `Busy` if too many hashes are in progress.
+    /// - `Busy` if 64 hashes run or wait already.
     pub async fn hash_secret(&self, secret: Zeroizing<String>) -> Result<String> {
         self.run(move || {
             let hash = Argon2::default().hash_password(secret.as_bytes());
@@ -66,11 +67,11 @@ impl SecretHasher {
         .await
     }
 
-    /// Returns whether `password` matches `hash`. Returns `false` after the same time if `hash` is `None`, so
-    /// that the response time does not disclose whether an account exists.
+    /// Returns whether `password` matches `hash`. If `hash` is `None`, verifies a dummy hash and returns `false`,
+    /// so that the response time does not disclose whether an account exists.
     ///
     /// # Errors
-    /// - `Busy` if too many hashes are in progress.
+    /// - `Busy` if 64 hashes run or wait already.
     pub async fn verify(&self, password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
         /// A dummy hash whose password is unknown.
         const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
@@ -84,7 +85,7 @@ impl SecretHasher {
         .await
     }
 
-    /// Runs `work` on a blocking thread, within the two limits above.
+    /// Runs `work` on a blocking thread, within `RUNNING_MAX` and `PENDING_MAX`.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,

@@ -43,7 +43,7 @@ impl Rendition {
         [Rendition::Original, Rendition::Web, Rendition::Thumb, Rendition::Marked];
 }
 
-/// The photo store; clones share it.
+/// The photo store. Clones share one object store.
 #[derive(Clone)]
 pub struct PhotoStore(Arc<dyn ObjectStore>);
 
@@ -115,8 +115,12 @@ impl PhotoStore {
         self.put_sealed(event, photo, kind, &sealed)
     }
 
-    /// Stores a derivative unless the photo is removed concurrently. A removal deletes the original first; if
-    /// it is gone after the write, the derivative is deleted again. Errors: `NotFound` if the photo is gone.
+    /// Stores a derivative unless the photo is removed concurrently. A removal deletes the original first. If the
+    /// original is missing after the write, this function therefore deletes the derivative again.
+    ///
+    /// # Errors
+    /// - `NotFound` if the photo was removed.
+    /// - `Busy` if the object store does not respond.
     pub fn put_derivative(
         &self,
         sealer: &BlobSealer,
@@ -148,6 +152,10 @@ impl PhotoStore {
     }
 
     /// Returns the bytes `range` of an original of `bytes` bytes.
+    ///
+    /// # Errors
+    /// - `Internal` if the original is missing.
+    /// - `Busy` if the object store does not respond.
     pub fn get_range(
         &self,
         sealer: &BlobSealer,

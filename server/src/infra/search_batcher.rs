@@ -1,7 +1,8 @@
 //! Batches concurrent requests, such as searches of one collection.
 //!
-//! The first caller runs at once. Callers that arrive meanwhile queue; then one of them becomes the leader
-//! and runs the queue as one batch. No caller waits for a batch to fill. Callers block their thread.
+//! The first caller runs at once. Callers that arrive while a batch runs are queued. When the batch ends, the
+//! first queued caller becomes the leader and runs the queue as one batch. No caller waits for a batch to fill.
+//! Callers block their thread.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -13,13 +14,13 @@ pub struct SearchBatcher<Q, A> {
 }
 
 struct BatchQueue<Q, A> {
-    /// Whether there is a leader, running a batch or chosen to run the next one.
+    /// Whether there is a leader, which runs a batch or was chosen to run the next one.
     led: bool,
     /// The queued questions, each with the channel to its caller.
-    waiting: Vec<(Q, Sender<Told<A>>)>,
+    waiting: Vec<(Q, Sender<Reply<A>>)>,
 }
 
-enum Told<A> {
+enum Reply<A> {
     Answer(A),
     /// Makes the receiver the leader, which runs the queue, including its own question.
     Lead,
@@ -32,18 +33,18 @@ impl<Q, A> Default for SearchBatcher<Q, A> {
 }
 
 impl<Q, A> SearchBatcher<Q, A> {
-    /// Returns the answer to `question`. If the caller becomes the leader, calls `answer` with all queued
-    /// questions; it must return one answer per question, in order. Returns `None` if the leader panicked.
+    /// Returns the answer to `question`; `None` if the leader panicked. If the caller becomes the leader, calls
+    /// `answer` with all queued questions; `answer` must return one answer per question, in order.
     pub fn submit(&self, question: Q, answer: impl FnOnce(Vec<Q>) -> Vec<A>) -> Option<A> {
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         let mut line = self.line();
-        line.waiting.push((question, tell));
+        line.waiting.push((question, sender));
         let first = !std::mem::replace(&mut line.led, true);
         drop(line);
         if !first {
-            match told.recv() {
-                Ok(Told::Answer(answer)) => return Some(answer),
-                Ok(Told::Lead) => {}
+            match receiver.recv() {
+                Ok(Reply::Answer(answer)) => return Some(answer),
+                Ok(Reply::Lead) => {}
                 Err(_) => return None,
             }
         }
@@ -52,11 +53,11 @@ impl<Q, A> SearchBatcher<Q, A> {
         let (questions, askers): (Vec<Q>, Vec<_>) = waiting.into_iter().unzip();
         for (asker, answer) in askers.iter().zip(answer(questions)) {
             // An error means that the caller is gone and needs no answer.
-            let _ = asker.send(Told::Answer(answer));
+            let _ = asker.send(Reply::Answer(answer));
         }
         drop(lead);
-        match told.try_recv() {
-            Ok(Told::Answer(answer)) => Some(answer),
+        match receiver.try_recv() {
+            Ok(Reply::Answer(answer)) => Some(answer),
             _ => None,
         }
     }
@@ -66,13 +67,13 @@ impl<Q, A> SearchBatcher<Q, A> {
     }
 }
 
-/// The leader's role. On drop, also after a panic, it passes to the first caller in the queue.
+/// The leader's role, which passes to the first queued caller on drop, also after a panic.
 struct Leader<'a, Q, A>(&'a SearchBatcher<Q, A>);
 
 impl<Q, A> Drop for Leader<'_, Q, A> {
     fn drop(&mut self) {
         let mut line = self.0.line();
-        line.led = line.waiting.first().is_some_and(|(_, next)| next.send(Told::Lead).is_ok());
+        line.led = line.waiting.first().is_some_and(|(_, next)| next.send(Reply::Lead).is_ok());
     }
 }
 
@@ -87,7 +88,8 @@ mod tests {
         questions.into_iter().map(|question| question * 10).collect()
     }
 
-    /// Asks question 0, and questions 1 to 8 while 0 is being answered. The leader of those calls `answer`.
+    /// Submits question 0, and questions 1 to 8 while question 0 is being answered. The leader of questions 1 to
+    /// 8 calls `answer`.
     fn ask_nine(
         numbers: &Numbers,
         answer: impl Fn(Vec<usize>) -> Vec<usize> + Sync,

@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 
 use crate::error::{ApiError, ErrorKind, Result};
 
-/// Greatest time that a request waits for an upload that another request holds, and the polling interval.
+/// Maximum wait of a request for an upload that another request has locked, 5 s.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Polling interval during this wait, 20 ms.
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// The locks of the uploads that are in use: one request at a time writes to an upload. The locks are in
@@ -22,18 +23,18 @@ pub struct UploadLock {
 }
 
 impl UploadLocks {
-    /// Locks an upload, or returns `None` if it is locked already.
+    /// Locks an upload. Returns `None` if the upload is locked already.
     pub fn try_lock(&self, upload: &str) -> Option<UploadLock> {
         let mut busy = self.0.lock();
         let held = || UploadLock { busy: self.clone(), upload: upload.to_owned() };
         busy.insert(upload.to_owned()).then(held)
     }
 
-    /// Locks an upload; waits up to 5 s while another request holds it, since the server may not have noticed
-    /// yet that the client's previous connection broke.
+    /// Locks an upload. Waits up to 5 s while another request holds the lock, because the server may not have
+    /// noticed yet that the client's previous connection broke.
     ///
     /// # Errors
-    /// - `Locked` if the other request still holds it.
+    /// - `Locked` if another request still holds the lock after 5 s.
     pub async fn lock(&self, upload: &str) -> Result<UploadLock> {
         let deadline = Instant::now() + LOCK_WAIT_MAX;
         loop {
@@ -41,7 +42,7 @@ impl UploadLocks {
                 return Ok(held);
             }
             if Instant::now() >= deadline {
-                let detail = "Another connection is writing to this upload.";
+                let detail = "Another connection is writing to this upload; end it, or try again in 1 second.";
                 return Err(ApiError::new(ErrorKind::Locked, detail).retry_after(1));
             }
             tokio::time::sleep(LOCK_POLL).await;

@@ -1,5 +1,4 @@
-//! Streams ZIP archives: they are built while they are sent, with one file and a few pieces in memory at a
-//! time.
+//! Streams ZIP archives: builds an archive while it is sent, with one file and at most 10 pieces in memory.
 //!
 //! An error cuts the connection, so that the client cannot take an incomplete archive for a complete one.
 
@@ -24,13 +23,14 @@ use crate::error::{ApiError, ErrorKind, Result};
 
 /// Maximum number of pieces that are queued for a slow client.
 const PIECES_WAITING: usize = 8;
-/// Size of a piece, bytes.
+/// Least size of a piece except the last one, bytes (256 KiB). A longer write becomes one piece.
 const PIECE_BYTES: usize = 256 << 10;
-/// Maximum wait for a client to accept a piece. A slower client is treated as gone, although its connection
-/// is open.
+/// Maximum wait for a client to accept a piece, 60 s. A slower client is treated as disconnected, although its
+/// connection is open.
 const PIECE_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Maximum number of archives in progress on this server; each holds a photo in memory and occupies a thread.
+/// Maximum number of archives in progress on this server; each archive holds a photo in memory and occupies a
+/// thread.
 const ARCHIVES_MAX: usize = 8;
 
 /// Limits the archives in progress: one per session, and `ARCHIVES_MAX` in all.
@@ -65,14 +65,15 @@ impl ArchiveLimits {
     ///
     /// # Errors
     /// - `TooManyRequests` if the session has an archive in progress.
-    /// - `Busy` if the server has `ARCHIVES_MAX` of them.
+    /// - `Busy` if `ARCHIVES_MAX` archives are in progress on this server.
     pub fn permit(&self, session: &str) -> Result<ArchivePermit> {
         let mut sessions = self.sessions.lock();
         if sessions.contains(session) {
             let detail = "An archive is already being sent to you; wait until it is complete.";
             return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(5));
         }
-        let detail = "Too many archives are being built; try again later.";
+        let detail =
+            format!("The server builds {ARCHIVES_MAX} archives already; try again in 30 seconds.");
         let busy = || ApiError::new(ErrorKind::Busy, detail).retry_after(30);
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| busy())?;
         sessions.insert(session.to_owned());
@@ -93,8 +94,8 @@ impl ZipStream {
     }
 }
 
-/// Returns a response that streams an archive. `fill` adds its files, on a thread that may block;
-/// `disposition` is the value of `Content-Disposition`.
+/// Returns a response that streams an archive. `fill` adds the files, on a thread that may block;
+/// `disposition` is the value of the header `Content-Disposition`.
 pub fn respond(
     disposition: &'static str,
     fill: impl FnOnce(&mut ZipStream) -> Result<()> + Send + 'static,
@@ -161,12 +162,12 @@ pub fn entry_path(
     second
 }
 
-/// A writer that sends pieces of about [`PIECE_BYTES`] into the channel. Blocks while the client is slow, at
+/// A writer that sends pieces of at least [`PIECE_BYTES`] into the channel. Blocks while the client is slow, at
 /// most `time_max` per piece.
 struct ChunkWriter {
     send: Sender<io::Result<Bytes>>,
     waiting: Vec<u8>,
-    /// Maximum wait for room in the channel, for one piece.
+    /// Maximum wait of one piece for free capacity in the channel.
     time_max: Duration,
     here: Handle,
 }
@@ -188,7 +189,9 @@ impl Write for ChunkWriter {
         let sent = self.here.block_on(self.send.send_timeout(Ok(piece.into()), self.time_max));
         sent.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => {
-                io::Error::new(io::ErrorKind::TimedOut, "the client accepts no data")
+                let seconds = self.time_max.as_secs();
+                let reason = format!("the client accepted no data for {seconds} s");
+                io::Error::new(io::ErrorKind::TimedOut, reason)
             }
             SendTimeoutError::Closed(_) => {
                 io::Error::new(io::ErrorKind::BrokenPipe, "the client has disconnected")

@@ -1,9 +1,9 @@
 //! Alerts: detects patterns that look like an attack, stores and logs them, and posts them to the operator's
 //! webhook.
 //!
-//! Detection costs a request one count in memory; a background task does the rest. Alerts block no request,
-//! which is the task of rate limits and lockouts. Subjects are ids, hashes and client addresses; never an
-//! e-mail, token or PIN.
+//! Detection costs a request one count in memory; background tasks store and post the alerts. Alerts block no
+//! request: rate limits and lockouts do. Subjects are ids, hashes and client addresses, and never an e-mail, a
+//! token or a PIN.
 
 pub mod store;
 pub mod webhook;
@@ -52,8 +52,8 @@ impl Pattern {
         Self::ALL.into_iter().find(|pattern| pattern.as_str() == text)
     }
 
-    /// Returns the number of occurrences within `WINDOW_S` that raise an alert. An address may be that of a
-    /// venue, where 1,000 guests mistype; a caller or an account is one person or program.
+    /// Returns the number of occurrences within `WINDOW_S` that raise an alert. An address may belong to a venue
+    /// with 1,000 guests, who may mistype; a caller or an account is one person or program.
     fn threshold(self, subject: &str) -> u64 {
         let shared = subject.starts_with("address:");
         match self {
@@ -77,7 +77,7 @@ const WAITING_MAX: usize = 256;
 struct Detection {
     pattern: Pattern,
     subject: String,
-    /// Empty if it concerns no particular studio.
+    /// The studio's id; empty if the detection concerns no particular studio.
     studio: String,
     count: u64,
 }
@@ -86,7 +86,7 @@ struct Detection {
 pub struct Alerts {
     counts: WindowCounter,
     sightings: mpsc::Sender<Detection>,
-    /// The receiving end; the task that stores alerts takes it.
+    /// The receiver of `sightings`, which the task that stores alerts takes.
     waiting: Mutex<Option<mpsc::Receiver<Detection>>>,
     posts: Notify,
     webhook: Option<Webhook>,
@@ -113,8 +113,8 @@ impl Alerts {
         let threshold = pattern.threshold(subject);
         if let Some(count) = self.counts.add(pattern, subject, now_s, threshold) {
             let (subject, studio) = (subject.to_owned(), studio.to_owned());
-            // A full channel means that the database does not keep up; a continuing pattern is detected
-            // again.
+            // A full channel means that the database is too slow. The detection is dropped, because a continuing
+            // pattern is detected again.
             let _ = self.sightings.try_send(Detection { pattern, subject, studio, count });
         }
     }

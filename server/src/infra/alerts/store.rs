@@ -20,7 +20,7 @@ use crate::infra::telemetry::metrics;
 
 /// Retention of alerts, seconds (90 days); limited, because they contain client addresses.
 const RETENTION_S: i64 = 90 * 86_400;
-/// Interval at which the table is polled for undelivered alerts, for instance after a restart.
+/// Interval at which the table is polled for undelivered alerts, for instance after a restart, 5 s.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The queue of webhook deliveries: after 9 attempts, in about 23 hours, a delivery is abandoned. A lease moves
@@ -67,12 +67,12 @@ fn complain(doing: &str, failure: ApiError) {
     tracing::error!(reason = failure.reason(), "{doing}");
 }
 
-/// Stores an alert unless the subject has one of this pattern within the window. Returns whether it was
-/// stored. Also deletes alerts past their retention.
+/// Stores an alert unless the subject has an alert of this pattern within the window. Returns whether the alert
+/// was stored. Also deletes alerts past their retention.
 async fn write(db: &Db, sighting: &Detection, due: Option<i64>) -> Result<bool> {
     let (now, pattern) = (now_s(), sighting.pattern.as_str());
     let mut tx = db.write().await?;
-    let told = sqlx::query(
+    let recent = sqlx::query(
         "SELECT id FROM alerts WHERE subject = $1 AND pattern = $2 AND created_unix_s > $3 LIMIT 1",
     )
     .bind(&sighting.subject)
@@ -80,7 +80,7 @@ async fn write(db: &Db, sighting: &Detection, due: Option<i64>) -> Result<bool> 
     .bind(now - WINDOW_S)
     .fetch_optional(&mut *tx)
     .await?;
-    if told.is_some() {
+    if recent.is_some() {
         return Ok(false);
     }
     sqlx::query("DELETE FROM alerts WHERE created_unix_s < $1")

@@ -1,5 +1,5 @@
 //! Posts one alert to the operator's webhook, signed with HMAC-SHA256. Redirects are not followed. The
-//! webhook's URL is a secret and never logged.
+//! webhook's URL is a secret and is never logged.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::config::settings::Webhook;
 use crate::infra::clock::now_s;
 
 const SIGNATURE: &str = "x-picpick-signature";
-/// Timeout of a delivery attempt.
+/// Timeout of a delivery attempt, 10 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The JSON body of a delivery.

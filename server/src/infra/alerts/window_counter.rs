@@ -19,7 +19,7 @@ struct Window {
 
 impl WindowCounter {
     /// Counts one occurrence. Returns the count if it has just reached a multiple of `threshold` in this
-    /// window. The multiples matter because the alert of an earlier one may have been dropped.
+    /// window. Higher multiples are returned too, because the detection of a lower one may have been dropped.
     pub fn add(&self, pattern: Pattern, subject: &str, now_s: i64, threshold: u64) -> Option<u64> {
         let mut counts = self.0.lock();
         if counts.len() >= SUBJECTS_MAX {

@@ -13,7 +13,7 @@ pub struct GivenConsent {
     pub guest: String,
     /// The version of the text that the guest agreed to.
     pub version: String,
-    /// The event's end that the text named; 0 for a consent given before texts named it.
+    /// The event's end in the text that the guest agreed to; 0 if that text named no end.
     pub event_ends_unix_s: i64,
     /// A value of `Language::tag`.
     pub language: String,

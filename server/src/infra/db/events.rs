@@ -6,16 +6,16 @@ use sqlx::any::AnyRow;
 use super::{BY_CREATION, BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
 
-/// The condition that an event is not being deleted. No other table has a column of this name; a table's alias
-/// may precede it.
+/// The condition that an event is not being deleted. Only `events` has this column; a statement with an alias
+/// prefixes the condition with the alias.
 pub const NOT_DELETING: &str = "deleting_unix_s IS NULL";
 /// The joined tables of an event `e` and its studio `s`.
 pub const WITH_STUDIO: &str = "events e JOIN studios s ON s.id = e.studio_id";
 /// Selects the ids of the events of the node $1.
 pub const IDS_OF_NODE: &str = "SELECT id FROM events WHERE node_id = $1";
 
-/// Returns the condition that the event `e` is open: it has not ended at the time that the parameter `now`
-/// holds, such as `$2`, and it is not being deleted.
+/// Returns the condition that the event `e` is open: not ended and not being deleted. `now` names the parameter
+/// with the current time, for instance `$2`.
 pub fn open_at(now: &str) -> String {
     format!("e.ends_unix_s > {now} AND e.{NOT_DELETING}")
 }
@@ -46,7 +46,7 @@ pub struct OwnedEvent {
     pub studio: String,
 }
 
-/// What guests may know of an event.
+/// The names and the end of an event, which guests may see.
 pub struct EventTitle {
     pub name: String,
     pub studio_name: String,
@@ -70,14 +70,14 @@ fn read(row: &AnyRow) -> sqlx::Result<EventRecord> {
 /// Returns an event.
 ///
 /// # Errors
-/// - `NotFound` if there is none, or it is being deleted.
+/// - `NotFound` if there is no such event, or it is being deleted.
 pub async fn find(db: &Db, event: &str) -> Result<EventRecord> {
     let text = format!("SELECT * FROM events WHERE id = $1 AND {NOT_DELETING}");
     let row = sqlx::query(&text).bind(event).fetch_one(db.read()).await?;
     Ok(read(&row)?)
 }
 
-/// Returns where an event is; `None` if there is none, or it is being deleted.
+/// Returns the studio and the node of an event; `None` if there is no such event, or it is being deleted.
 pub async fn place(db: &Db, event: &str) -> Result<Option<EventPlace>> {
     let text = format!("SELECT studio_id, node_id FROM events WHERE id = $1 AND {NOT_DELETING}");
     let row = sqlx::query(&text).bind(event).fetch_optional(db.read()).await?;
@@ -87,7 +87,7 @@ pub async fn place(db: &Db, event: &str) -> Result<Option<EventPlace>> {
     row.map(read).transpose()
 }
 
-/// Returns the names of an event and its studio.
+/// Returns the names of an event and its studio, and the event's end.
 ///
 /// # Errors
 /// - `NotFound` if there is no such event.
@@ -103,14 +103,15 @@ pub async fn title(db: &Db, event: &str) -> Result<EventTitle> {
     })
 }
 
-/// Returns a page of the studio's events, oldest first. `only` restricts it to events by their ids.
+/// Returns a page of the studio's events, oldest first. `only` restricts the page to events with these ids.
 pub async fn page(
     db: &Db,
     studio: &str,
     only: Option<&[String]>,
     paging: &Paging,
 ) -> Result<Page<EventRecord>> {
-    // Filtered in SQL, not on the page: the page's cursor could name an event that the caller may not see.
+    // Filtered in SQL, because the cursor of a page that is filtered afterwards could contain the id of an event
+    // that the caller may not see.
     let only = only.map_or("*".to_owned(), |events| events.join(","));
     let select = format!(
         "SELECT * FROM events WHERE studio_id = $1 AND {NOT_DELETING} \
@@ -124,7 +125,7 @@ pub async fn page(
     db.page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
-/// Returns whether the studio has the event and it is not being deleted.
+/// Returns whether the studio has the event and the event is not being deleted.
 pub async fn is_of_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<bool> {
     let text = format!("SELECT id FROM events WHERE id = $1 AND studio_id = $2 AND {NOT_DELETING}");
     let row = sqlx::query(&text).bind(event).bind(studio).fetch_optional(&mut **tx).await?;
@@ -180,7 +181,7 @@ pub async fn set_paused(tx: &mut Tx, event: &str, paused: bool) -> Result<()> {
     Ok(())
 }
 
-/// Denies access to an event, which is deleted afterwards.
+/// Denies access to an event, which the caller deletes afterwards.
 pub async fn mark_deleting(tx: &mut Tx, event: &str, now_unix_s: i64) -> Result<()> {
     let text = format!("UPDATE events SET deleting_unix_s = $1 WHERE id = $2 AND {NOT_DELETING}");
     sqlx::query(&text).bind(now_unix_s).bind(event).execute(&mut **tx).await?;
@@ -207,7 +208,7 @@ pub async fn deleting(db: &Db, node_id: &str) -> Result<Vec<OwnedEvent>> {
     rows.iter().map(owned).collect()
 }
 
-/// Returns the open events of a node to which a guest has consented since `since_unix_s`.
+/// Returns the open events of a node at which a guest has given consent since `since_unix_s`.
 pub async fn with_consents(
     db: &Db,
     node_id: &str,

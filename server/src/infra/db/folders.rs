@@ -23,7 +23,7 @@ pub struct NamedFolder {
     pub name: String,
 }
 
-/// What a locked folder holds.
+/// The restrictions and the content of a locked folder.
 pub struct LockedFolder {
     /// Whether the folder restricts what visitors see or download.
     pub restricts: bool,
@@ -118,7 +118,7 @@ pub async fn update(tx: &mut Tx, event: &str, folder: &FolderRecord) -> Result<b
     Ok(changed.rows_affected() > 0)
 }
 
-/// Locks a folder of the event until the commit, so that no photo is added to it meanwhile.
+/// Locks a folder of the event until the commit, so that no other transaction adds a photo to it.
 ///
 /// # Errors
 /// - `NotFound` if the event has no such folder.

@@ -7,8 +7,8 @@ use super::events::{NOT_DELETING, WITH_STUDIO};
 use super::{BY_CREATION, BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
 
-/// The condition that a guest is not being erased. No other table has a column of this name; a table's alias may
-/// precede it.
+/// The condition that a guest is not being erased. Only `guests` has this column; a statement with an alias
+/// prefixes the condition with the alias.
 pub const NOT_ERASING: &str = "erasing_unix_s IS NULL";
 
 /// A row of `guests`.
@@ -22,14 +22,14 @@ pub struct GuestRecord {
     pub contact_hash: String,
     /// A value of `Language::tag`.
     pub language: String,
-    /// When the guest verified their face or was accepted by the studio.
+    /// The time at which the guest verified their face or the studio accepted the guest.
     pub verified_unix_s: Option<i64>,
     /// 0: no e-mails about new photos, 1: requested, 2: confirmed.
     pub notify: i64,
     pub created_unix_s: i64,
 }
 
-/// A guest with what the guest's own page shows.
+/// A guest with the event's and the studio's data that the guest's own page shows.
 pub struct GuestOverview {
     pub guest: GuestRecord,
     pub event_name: String,
@@ -211,7 +211,7 @@ pub async fn set_verified(tx: &mut Tx, guest: &str, now_unix_s: i64) -> Result<b
 }
 
 /// Locks a guest's row until the commit and returns it with the event's name, also if the guest is being erased.
-/// The column `notify` is what concurrent requests change in turn.
+/// Concurrent requests therefore change the column `notify` one after another.
 ///
 /// # Errors
 /// - `NotFound` if there is no such guest.
@@ -230,7 +230,7 @@ pub async fn lock_with_event(tx: &mut Tx, guest: &str) -> Result<(GuestRecord, S
     Ok((read(&row)?, row.try_get("event_name")?))
 }
 
-/// Sets whether a guest receives e-mails about new photos.
+/// Sets a guest's state of e-mails about new photos, a value of [`GuestRecord::notify`].
 pub async fn set_notify(tx: &mut Tx, guest: &str, notify: i64) -> Result<()> {
     sqlx::query("UPDATE guests SET notify = $1 WHERE id = $2")
         .bind(notify)
@@ -249,7 +249,7 @@ pub async fn confirm_notify(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
-/// Denies access to a guest, who is erased afterwards: marks the row, ends the e-mails, and deletes the guest's
+/// Denies access to a guest, whom the caller erases afterwards: marks the row, ends the e-mails, and deletes the guest's
 /// sessions, e-mail tokens and membership of a group. `faces` is stored for a resumed erasure.
 pub async fn mark_erasing(tx: &mut Tx, guest: &str, faces: bool, now_unix_s: i64) -> Result<()> {
     sqlx::query(
@@ -270,13 +270,13 @@ pub async fn mark_erasing(tx: &mut Tx, guest: &str, faces: bool, now_unix_s: i64
     Ok(())
 }
 
-/// Deletes a guest with all rows that belong to them.
+/// Deletes a guest with all rows that belong to the guest.
 pub async fn delete(tx: &mut Tx, guest: &str) -> Result<()> {
     sqlx::query("DELETE FROM guests WHERE id = $1").bind(guest).execute(&mut **tx).await?;
     Ok(())
 }
 
-/// Deletes a guest unless they are verified.
+/// Deletes a guest unless the guest is verified.
 pub async fn delete_unverified(tx: &mut Tx, guest: &str) -> Result<()> {
     sqlx::query("DELETE FROM guests WHERE id = $1 AND verified_unix_s IS NULL")
         .bind(guest)
@@ -285,8 +285,8 @@ pub async fn delete_unverified(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the sessions of all guests that were last used at `idle_since_unix_s` or before, and the expired
-/// e-mail tokens and empty groups.
+/// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail tokens, and
+/// all expired groups without members.
 pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64) -> Result<()> {
     sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
         .bind(idle_since_unix_s)

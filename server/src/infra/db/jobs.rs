@@ -11,7 +11,7 @@ use crate::error::Result;
 pub struct FailedIndexing {
     pub job: String,
     pub photo: PhotoRecord,
-    /// Why the photo could not be indexed, to be shown to the studio.
+    /// The reason why the photo could not be indexed, shown to the studio.
     pub reason: String,
     pub changed_unix_s: i64,
 }

@@ -29,7 +29,7 @@ pub use pagination::{BY_CREATION, BoundValue, Page, PageQuery, Paging};
 
 /// Maximum number of connections of the pool.
 const CONNECTIONS_MAX: u32 = 8;
-/// Maximum wait for a connection; afterwards the request fails with `Busy`.
+/// Maximum wait for a connection, 10 s; afterwards the request fails with `Busy`.
 const ACQUIRE_MAX: Duration = Duration::from_secs(10);
 /// Settings of SQLite connections. WAL lets readers run beside the writer. `synchronous = FULL` makes a
 /// commit durable, because an acknowledged upload must survive a power cut. `secure_delete` overwrites
@@ -53,13 +53,14 @@ pub struct Tx {
 }
 
 impl Db {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its schema.
+    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`) and migrates its schema.
     ///
     /// Errors if the database cannot be opened, or if a newer version of the program has migrated it.
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let sqlite = url.starts_with("sqlite:");
-        make_private(url).context("creating the database file")?;
+        let path = sqlite_path(url).unwrap_or_default();
+        make_private(url).with_context(|| format!("creating the database file {path}"))?;
         let mut options =
             AnyPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_MAX);
         if sqlite {
@@ -67,7 +68,10 @@ impl Db {
                 Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) })
             });
         }
-        let pool = options.connect(url).await.context("opening the database")?;
+        let pool = options
+            .connect(url)
+            .await
+            .context("opening the database; check PICPICK_DATABASE_URL and the data folder")?;
         let db = Self { pool, writer: sqlite.then(Arc::default) };
         migrations::run(&db.pool).await.context("migrating the database")?;
         Ok(db)
@@ -84,8 +88,8 @@ impl Db {
             return Ok(Tx { inner: self.pool.begin().await?, _writer: None });
         };
         let guard = Arc::clone(writer).lock_owned().await;
-        // IMMEDIATE takes the write lock at once and waits for it. A transaction that reads first fails at
-        // its first write if another process (the command line, a backup) has written in between.
+        // IMMEDIATE takes the write lock at once and waits for it. Without it, a transaction that reads first fails
+        // at its first write if another process (the command line, a backup) has written since the read.
         let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         Ok(Tx { inner, _writer: Some(guard) })
     }
@@ -101,8 +105,8 @@ tokio::task_local! {
     static ALONG: (&'static str, String);
 }
 
-/// Runs `work`. Each transaction that it commits also executes `statement` with `bound` as $1, so that both
-/// take effect atomically.
+/// Runs `work`. Each transaction that `work` commits also executes `statement` with `bound` as $1, so that the
+/// transaction and the statement take effect atomically.
 pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<Output = T>) -> T {
     ALONG.scope((statement, bound), work).await
 }
@@ -111,7 +115,7 @@ pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<
 /// journal.
 const SQLITE_ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// Returns the files of a SQLite database at `url`, some of which exist only at times. Empty for PostgreSQL.
+/// Returns the paths of all files that a SQLite database at `url` may have. Empty for PostgreSQL.
 pub fn files_of(url: &str) -> Vec<PathBuf> {
     let path = sqlite_path(url);
     let endings =
@@ -124,8 +128,8 @@ fn sqlite_path(url: &str) -> Option<&str> {
     Some(path.split('?').next().unwrap_or_default().trim_start_matches("//"))
 }
 
-/// Creates a SQLite file with mode 0600 unless it exists: SQLite itself would create it readable for all users. SQLite gives its log
-/// files the mode of the database file.
+/// Creates a SQLite file with mode 0600 unless it exists, because SQLite itself would create a file that all users
+/// can read. SQLite gives its log files the mode of the database file.
 fn make_private(url: &str) -> std::io::Result<()> {
     let Some(path) = sqlite_path(url) else { return Ok(()) };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -136,7 +140,7 @@ fn make_private(url: &str) -> std::io::Result<()> {
 }
 
 impl Tx {
-    /// Commits; the changes are durable when this returns.
+    /// Commits the transaction. The changes are durable when this function returns.
     pub async fn commit(mut self) -> sqlx::Result<()> {
         if let Ok((statement, bound)) = ALONG.try_with(Clone::clone) {
             sqlx::query(statement).bind(bound).execute(&mut *self.inner).await?;

@@ -13,7 +13,7 @@ use crate::error::{ApiError, Result};
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
-    /// `next` of the previous page. Absent: the first page.
+    /// `next` of the previous page; absent for the first page.
     pub cursor: Option<String>,
     /// Maximum number of items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500, default = 100)]
@@ -24,7 +24,7 @@ pub struct Paging {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// The cursor of the next page; absent on the last one.
+    /// The cursor of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -37,8 +37,11 @@ pub struct After {
 }
 
 impl Paging {
-    /// Returns the validated number of items of the page. The caller queries one more, to learn whether
+    /// Returns the validated number of items of the page. The caller queries one more item, to learn whether
     /// another page follows.
+    ///
+    /// # Errors
+    /// - `Invalid` if the limit is not 1 to 500.
     pub fn limit(&self) -> Result<i64> {
         match self.limit.unwrap_or(100) {
             limit @ 1..=500 => Ok(i64::from(limit)),
@@ -46,7 +49,10 @@ impl Paging {
         }
     }
 
-    /// Decodes the cursor. Errors: `Invalid` if it is not a cursor.
+    /// Decodes the cursor. Without a cursor, the page begins with the first item.
+    ///
+    /// # Errors
+    /// - `Invalid` if the text is not a cursor.
     pub fn after(&self) -> Result<After> {
         let Some(cursor) = &self.cursor else { return Ok(After { unix_s: -1, id: String::new() }) };
         let read = || {
@@ -97,12 +103,15 @@ pub enum BoundValue<'a> {
     Number(i64),
 }
 
-/// The order of most lists.
+/// The order by time of creation, oldest first.
 pub const BY_CREATION: [&str; 2] = ["created_unix_s", "id"];
 
 impl Db {
-    /// Returns the page of `list` that `paging` selects. `read` converts a row, `place` returns an item's
-    /// time and id.
+    /// Returns the page of `list` that `paging` selects. `read` converts a row; `place` returns an item's time and
+    /// id.
+    ///
+    /// # Errors
+    /// - `Invalid` if the cursor or the limit is invalid.
     pub async fn page<T, E>(
         &self,
         paging: &Paging,

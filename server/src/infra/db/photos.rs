@@ -9,10 +9,10 @@ use sqlx::{AnyExecutor, Row as _};
 use super::{BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
 
-/// Limits the ids of one statement, because databases limit its bound values.
+/// Limits the ids of one statement to 500, because databases limit the bound values of a statement.
 const BATCH_SIZE: usize = 500;
 
-/// The state of the last job of the photo `p`, NULL if it has none.
+/// The state of the last job of the photo `p`, NULL if the photo has no job.
 const LAST_STATE: &str =
     "(SELECT j.state FROM jobs j WHERE j.photo_id = p.id ORDER BY j.created_unix_s DESC LIMIT 1)";
 
@@ -43,7 +43,7 @@ pub struct PhotoRef {
     pub content: PhotoId,
 }
 
-/// A photo and the state of its last job, which is `None` if it has none.
+/// A photo and the state of its last job; the state is `None` if the photo has no job.
 pub struct IndexedPhoto {
     pub photo: PhotoRecord,
     pub indexing: Option<String>,
@@ -55,7 +55,7 @@ pub struct FiledPhoto {
     pub folder_name: Option<String>,
 }
 
-/// Restricts a list of photos.
+/// The restriction of a list of photos to a folder.
 pub struct PhotoPlace<'a> {
     /// The folder; empty for all photos.
     pub folder: &'a str,
@@ -149,7 +149,7 @@ pub async fn count(db: &Db, event: &str) -> Result<i64> {
     Ok(row.fetch_one(db.read()).await?.try_get("n")?)
 }
 
-/// Returns the folder of each photo in a folder, by the photo's content id (hexadecimal).
+/// Returns the folder ids of the event's photos that are in folders, by the photo's content id (hexadecimal).
 pub async fn folders_by_content(db: &Db, event: &str) -> Result<HashMap<String, String>> {
     let rows = sqlx::query(
         "SELECT content_id, folder_id FROM photos WHERE event_id = $1 AND folder_id IS NOT NULL",
@@ -199,7 +199,7 @@ pub async fn refs<'e>(
     query.fetch_all(db).await?.iter().map(read).collect()
 }
 
-/// Returns the id of the event's photo with this SHA-256 (hexadecimal).
+/// Returns the id of the event's photo with this SHA-256 (hexadecimal); `None` if the event has no such photo.
 pub async fn by_hash(db: &Db, event: &str, sha256: &str) -> Result<Option<String>> {
     let row = sqlx::query(
         "SELECT id FROM photos WHERE event_id = $1 AND content_id = $2 AND sha256 = $3",
@@ -273,9 +273,8 @@ pub async fn delete(tx: &mut Tx, photo: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns the rows that `select` finds for photos of `event`, given by the engine's content ids. `select`
-/// must name the photos table `p`, use the event's id as `$1`, and end in a condition, to which this function
-/// appends `AND …`.
+/// Returns the rows that `select` finds for the photos of `event` with these content ids. `select` must name the
+/// photos table `p`, use the event's id as `$1`, and end in a condition. This function appends `AND …` to it.
 pub async fn rows_by_content(
     db: &Db,
     event: &str,

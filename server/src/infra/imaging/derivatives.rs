@@ -5,11 +5,11 @@ use crate::infra::photo_store::Rendition;
 
 /// Greatest length of the longer side, pixels, and JPEG quality (0 to 100) of the derivative for screens.
 pub const WEB: (u32, i32) = (2048, 82);
-/// Size and quality, as `WEB`, of the derivative for lists.
+/// Greatest length of the longer side, pixels, and JPEG quality (0 to 100) of the derivative for lists.
 const THUMB: (u32, i32) = (480, 78);
 
-/// Makes the derivative `kind` of a photo and returns it as a JPEG. It is encoded from pixels only, so it
-/// holds no EXIF or other metadata of the camera.
+/// Returns the derivative `kind` of a photo as a JPEG. The JPEG is encoded from pixels only, so it contains no
+/// EXIF or other metadata of the camera.
 pub fn render(kind: Rendition, picture: &Picture) -> Result<Vec<u8>> {
     let (side_px_max, quality) = if kind == Rendition::Thumb { THUMB } else { WEB };
     Ok(picture.to_jpeg(side_px_max, quality)?)

@@ -1,4 +1,5 @@
-//! Draws a watermark: a text repeated over a whole picture, so that each larger crop shows the text.
+//! Draws a watermark: a text repeated over a whole picture, so that a crop of a third of the width by half of the
+//! height shows part of the text.
 //!
 //! The text rises at 30 degrees, in white with a dark edge, so that it is visible on bright and dark photos.
 
@@ -25,7 +26,7 @@ fn font() -> Result<FontRef<'static>> {
     FontRef::try_from_slice(FONT).map_err(ApiError::internal)
 }
 
-/// Returns the first character of `text` that the font lacks.
+/// Returns the first character of `text` that the font lacks; `None` if the font has all of them.
 pub fn undrawable(text: &str) -> Result<Option<char>> {
     let font = font()?;
     Ok(text.chars().find(|&c| font.glyph_id(c).0 == 0))
@@ -71,8 +72,8 @@ impl TextMask {
         Ok(Self { width, height, cover })
     }
 
-    /// Returns the coverage at a point of the plane that the stamp tiles. Every second row is shifted by half
-    /// a width.
+    /// Returns the coverage at a point of the plane that the mask tiles. Every second row is shifted by half a
+    /// width.
     fn at(&self, u: f32, v: f32) -> f32 {
         let (width, height) = (self.width as f32, self.height as f32);
         let row = (v / height).floor();

@@ -1,7 +1,7 @@
 //! Cache of an event's job counts, shared by all its progress streams (single flight).
 //!
-//! All streams of an event read the counts after the same change; the first of them queries the database for
-//! all.
+//! After a change, all streams of the event read its counts at once; the first stream queries the database for
+//! all of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 use super::queue::JobCounts;
 use crate::error::Result;
 
-/// Time to live of the cached counts. Another server on the same database can change the counts without
-/// invalidating this cache.
+/// Time to live of the cached counts, 400 ms, because another server of the database can change the counts
+/// without invalidating this cache.
 const GOOD_FOR: Duration = Duration::from_millis(400);
 
 /// The cached counts of an event.
@@ -31,8 +31,8 @@ struct CachedCounts {
 }
 
 impl CountsCache {
-    /// Invalidates the cache. The caller has committed a change, which later calls of [`CountsCache::counts`]
-    /// include.
+    /// Invalidates the cache. The caller must have committed its change, so that later calls of
+    /// [`CountsCache::counts`] include the change.
     pub fn invalidate(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,8 +1,8 @@
 //! Durable job queue: photos to index.
 //!
-//! A job is inserted in the transaction that needs it. Delivery is at least once, and jobs are idempotent.
-//! `queue.rs` holds the queue, `api/indexing/worker.rs` runs the jobs, `api/indexing/routes.rs` holds the HTTP handlers, `counts_cache.rs`
-//! caches the counts.
+//! A job is inserted in the transaction of the change that requires it. Delivery is at least once, and jobs are
+//! idempotent. `queue.rs` holds the queue, `counts_cache.rs` caches the counts, `api/indexing/worker.rs` runs the
+//! jobs, and `api/indexing/routes.rs` holds the HTTP handlers.
 
 pub mod counts_cache;
 pub mod queue;
@@ -24,7 +24,7 @@ pub use queue::counts;
 /// The kind of job that adds a photo's faces to its event's collection.
 pub const INDEX: &str = "index";
 
-/// The in-process signals about jobs: wakes the worker when a job is ready, and notifies the progress streams
+/// The in-process signals about jobs, which wake the worker when a job is ready and notify the progress streams
 /// of changes.
 #[derive(Clone)]
 pub struct JobSignals {
@@ -42,7 +42,7 @@ impl Default for JobSignals {
 }
 
 impl JobSignals {
-    /// Wakes the worker: a job is ready.
+    /// Wakes the worker, because a job is ready.
     pub fn wake(&self) {
         self.ready.notify_one();
     }
@@ -75,7 +75,7 @@ impl JobSignals {
     }
 }
 
-/// Inserts a job about a photo. It becomes durable and visible with the commit of `tx`.
+/// Inserts a job about a photo. The job becomes durable and visible with the commit of `tx`.
 pub async fn enqueue(tx: &mut Tx, kind: &str, event: &str, photo: &str) -> Result<()> {
     let now = now_s();
     sqlx::query(

@@ -10,19 +10,19 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{BoundValue, Db};
 use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
 
-/// Limits the jobs of a batch, all of one event. Small enough that a photo is found seconds after its upload;
-/// large enough that one durable write serves several jobs.
+/// Limits a batch to 16 jobs, all of one event. A larger batch delays the time from which an uploaded photo is
+/// found; a smaller batch costs more durable writes per photo.
 const BATCH_SIZE: i64 = 16;
 
-/// The queue of jobs. The back-off doubles from 2 s up to 30 minutes, so that 60 attempts take about a day; then the
-/// job has `failed` until a member of the studio retries it.
+/// The queue of jobs. The back-off doubles from 2 s up to 30 minutes, so that 60 attempts take about a day. After
+/// them, the job's state is `failed` until a member of the studio retries it.
 const JOBS: LeasedQueue = LeasedQueue {
     table: "jobs",
     claimable: "(state = 'ready' AND due_unix_s <= $1) OR (state = 'running' AND lease_unix_s < $1)",
     order: "due_unix_s, created_unix_s",
     lease: "state = 'running', attempts = attempts + 1, lease_unix_s = $4, changed_unix_s = $1",
     lease_s: 600,
-    // A job whose lease was lost may have been settled or cancelled meanwhile.
+    // Another worker may have settled or cancelled a job whose lease has expired.
     leased: "state = 'running'",
     columns: "id, attempts, photo_id, \
               (SELECT content_id FROM photos WHERE photos.id = jobs.photo_id) AS content_id",
@@ -67,8 +67,8 @@ pub struct JobCounts {
     pub paused: bool,
 }
 
-/// Claims a batch of jobs of one event: the event whose job has been due longest, among those of the data
-/// directory `node_id`. Returns the event's id and the jobs, or `None` if no job is due.
+/// Claims a batch of jobs of one event of the data folder `node_id`: the event whose job has been due longest.
+/// Returns the event's id and the jobs, or `None` if no job is due.
 pub async fn claim_batch(db: &Db, node_id: &str) -> Result<Option<(String, Vec<Job>)>> {
     let own = ClaimScope {
         condition: "event_id IN (SELECT id FROM events \
@@ -121,8 +121,8 @@ pub async fn record_outcomes(db: &Db, outcomes: &[(Job, JobOutcome)]) -> Result<
     Ok(())
 }
 
-/// Releases all leases of the data directory `node_id`, at the start of its worker. They are from an earlier
-/// process, since a data directory has only one worker.
+/// Releases all leases of the data folder `node_id`, when its worker starts. A data folder has only one worker,
+/// so the leases belong to an earlier process.
 pub async fn release_leases(db: &Db, node_id: &str) -> Result<()> {
     let mut tx = db.write().await?;
     sqlx::query(

@@ -3,7 +3,7 @@
 
 use super::{EmailMessage, Mailer};
 
-/// Invites the recipient to `studio`. `token` is the single-use token of the link.
+/// Composes the e-mail that invites the recipient to `studio`. `token` is the single-use token of the link.
 pub fn invitation(post: &Mailer, to: &str, studio: &str, role: &str, token: &str) -> EmailMessage {
     let link = post.link("invitation", token);
     EmailMessage {
@@ -17,7 +17,7 @@ pub fn invitation(post: &Mailer, to: &str, studio: &str, role: &str, token: &str
     }
 }
 
-/// Sends the link with which the recipient resets a password.
+/// Composes the e-mail with the link for a new password. `token` is the single-use token of the link.
 pub fn reset(post: &Mailer, to: &str, token: &str) -> EmailMessage {
     let link = post.link("reset", token);
     EmailMessage {
@@ -25,13 +25,13 @@ pub fn reset(post: &Mailer, to: &str, token: &str) -> EmailMessage {
         subject: "A new password for PicPick".to_owned(),
         text: format!(
             "Hello,\n\na new password was requested for your account on PicPick.\n\n\
-             Choose one here within an hour:\n{link}\n\n\
+             Choose the new password here within an hour:\n{link}\n\n\
              If you did not request it, ignore this e-mail: your password does not change.\n"
         ),
     }
 }
 
-/// Notifies the recipient that the account's password was changed.
+/// Composes the e-mail that reports a changed password.
 pub fn password_changed(to: &str) -> EmailMessage {
     EmailMessage {
         to: to.to_owned(),
@@ -43,7 +43,7 @@ pub fn password_changed(to: &str) -> EmailMessage {
     }
 }
 
-/// Sends the link that confirms a new address of an account, to that address.
+/// Composes the e-mail to a new address of an account, with the link that confirms the address.
 pub fn new_email(post: &Mailer, to: &str, token: &str) -> EmailMessage {
     let link = post.link("email", token);
     EmailMessage {
@@ -51,13 +51,13 @@ pub fn new_email(post: &Mailer, to: &str, token: &str) -> EmailMessage {
         subject: "Confirm your new address for PicPick".to_owned(),
         text: format!(
             "Hello,\n\nthis address was entered as the new address of an account on PicPick.\n\n\
-             Confirm it here within an hour:\n{link}\n\n\
-             If it is not your account, ignore this e-mail: the account keeps its current address.\n"
+             Confirm the address here within an hour:\n{link}\n\n\
+             If the account is not yours, ignore this e-mail: the account keeps its current address.\n"
         ),
     }
 }
 
-/// Notifies the recipient that a new address was requested for the account; sent to the current address.
+/// Composes the e-mail that reports the request of a new address; sent to the account's current address.
 pub fn email_change_requested(to: &str) -> EmailMessage {
     EmailMessage {
         to: to.to_owned(),
@@ -69,12 +69,13 @@ pub fn email_change_requested(to: &str) -> EmailMessage {
     }
 }
 
-/// Notifies the recipient that the account's address was changed; sent to the previous address.
+/// Composes the e-mail that reports a changed address; sent to the account's previous address.
 pub fn email_changed(to: &str) -> EmailMessage {
     EmailMessage {
         to: to.to_owned(),
         subject: "Your address on PicPick was changed".to_owned(),
-        text: "Hello,\n\nyour account on PicPick now has a different e-mail address and no longer this one.\n\n\
+        text: "Hello,\n\nthe e-mail address of your account on PicPick was changed: the account no longer \
+               uses this address.\n\n\
                If you did not change it, inform the owner of your studio or the operator of PicPick at once.\n"
             .to_owned(),
     }

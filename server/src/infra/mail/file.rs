@@ -7,7 +7,7 @@ use lettre::Message;
 use super::{SendError, Sender, Sending};
 
 /// A transport that writes each mail to a file and sends nothing, for tests and installations without a mail
-/// server. The files contain the tokens of links, so only their owner can read them.
+/// server. The files contain the tokens of links, so only the owner of a file can read it.
 pub struct FileSender(PathBuf);
 
 impl FileSender {
@@ -33,7 +33,7 @@ impl Sender for FileSender {
     fn describe(&self) -> String {
         let folder = self.0.display();
         format!(
-            "No mail server is configured (PICPICK_SMTP_URL): mail is written to {folder} and not sent"
+            "No mail server is configured: mail is written to {folder} and not sent; set PICPICK_SMTP_URL to send it"
         )
     }
 }

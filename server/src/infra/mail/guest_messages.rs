@@ -4,7 +4,7 @@
 use super::{EmailMessage, Mailer};
 use crate::i18n::Language;
 
-/// Notifies a guest of `count` new photos.
+/// Composes the e-mail that notifies a guest of `count` new photos.
 pub fn new_photos(
     post: &Mailer,
     to: &str,
@@ -40,8 +40,8 @@ pub fn new_photos(
     EmailMessage { to: to.to_owned(), subject, text }
 }
 
-/// Asks a guest to confirm e-mails about new photos (double opt-in). `token` is the single-use token of the
-/// link.
+/// Composes the e-mail that asks a guest to confirm e-mails about new photos (double opt-in). `token` is the
+/// single-use token of the link.
 pub fn letters_wanted(
     post: &Mailer,
     to: &str,
@@ -62,15 +62,15 @@ pub fn letters_wanted(
         Language::Hindi => (
             "क्या आपको नई फ़ोटो के ईमेल चाहिए?".to_owned(),
             format!(
-                "नमस्ते,\n\nकिसी ने, उम्मीद है आपने ही, \"{event}\" की अपनी नई फ़ोटो के बारे में सूचना माँगी है।\n\nदो दिन के अंदर \
-                 यहाँ पुष्टि करें:\n{link}\n\nअगर सूचना आपने नहीं माँगी, तो कुछ न करें: और कोई ईमेल नहीं आएगा।\n"
+                "नमस्ते,\n\nइस पते के लिए \"{event}\" की आपकी नई फ़ोटो के ईमेल माँगे गए हैं।\n\nदो दिन के अंदर \
+                 यहाँ पुष्टि करें:\n{link}\n\nअगर ईमेल आपने नहीं माँगे, तो कुछ न करें: और कोई ईमेल नहीं आएगा।\n"
             ),
         ),
     };
     EmailMessage { to: to.to_owned(), subject, text }
 }
 
-/// Notifies a guest that the studio has granted their access request without a camera. `token` is the
+/// Composes the e-mail that notifies a guest of a granted access request without a camera. `token` is the
 /// single-use token of the link.
 pub fn access_granted(
     post: &Mailer,

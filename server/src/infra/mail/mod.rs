@@ -1,7 +1,7 @@
 //! E-mail by a transactional outbox: a mail is inserted in the transaction of the change that it reports, and
 //! a background task delivers it with retries.
 //!
-//! No request waits for a mail server, and a restart loses no mail: each is delivered at least once, or
+//! No request waits for a mail server, and a restart loses no mail: each mail is delivered at least once, or
 //! abandoned with a line in the log. Addresses, subjects and texts are never logged.
 
 pub mod account_messages;
@@ -36,14 +36,14 @@ pub struct EmailMessage {
     pub text: String,
 }
 
-/// An entry of the outbox. Entries are stored sealed, so no migration can rename their words: the aliases read
-/// entries of earlier versions.
+/// An entry of the outbox. Entries are stored sealed, so that no migration can rename a variant in them; the
+/// aliases therefore read entries of earlier versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutgoingMail {
     #[serde(rename = "email", alias = "Letter")]
     Letter(EmailMessage),
-    /// A password reset was requested for this address. Whether an account has it is looked up at delivery
-    /// only, so that the request takes the same time for every address and does not disclose accounts.
+    /// A password reset was requested for this address. Only the delivery looks for an account with the address,
+    /// so that the request takes the same time for every address and does not disclose accounts.
     #[serde(rename = "password_reset", alias = "ResetAsked")]
     PasswordResetRequested { email: String },
 }
@@ -69,7 +69,7 @@ pub trait Sender: Send + Sync {
 }
 
 /// The mailer: the transport, the signal that wakes the outbox task, and the base URL of links. Clones share
-/// it.
+/// one mailer.
 #[derive(Clone)]
 pub struct Mailer(Arc<Parts>);
 
@@ -95,18 +95,18 @@ impl Mailer {
         Ok(Self(Arc::new(Parts { db, vault, from, sender, waiting: Notify::new(), base })))
     }
 
-    /// Returns a line about the transport, printed when the service starts.
+    /// Returns a line about the transport, for the operator when the service starts.
     pub fn describe(&self) -> String {
         self.0.sender.describe()
     }
 
-    /// Sets the base URL under which people reach the service. A configured public URL takes precedence.
+    /// Sets the base URL under which clients reach the service. A configured public URL takes precedence.
     pub fn set_base_url(&self, url: &str) {
         let _ = self.0.base.set(url.to_owned());
     }
 
     /// Returns a link to a page of the service. The token is in the fragment, which browsers do not send to
-    /// servers, so it appears in no access log.
+    /// servers, so the token appears in no access log.
     fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}#{token}", self.0.base.get().map_or("", String::as_str))
     }

@@ -1,8 +1,8 @@
 //! The transactional outbox: the table of mails to send, and the task that delivers them with leases and
 //! retries.
 //!
-//! Delivery is at least once: a mail is deleted after the mail server has accepted it, so after a crash in
-//! between it is sent twice, with one Message-ID.
+//! Delivery is at least once: a mail is deleted after the mail server has accepted it. After a crash between
+//! acceptance and deletion, the mail is sent again with the same Message-ID.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::infra::telemetry::metrics;
 
 /// Time after which an undelivered mail is abandoned, seconds (24 hours).
 const ENDS_S: i64 = 86_400;
-/// Interval at which the table is polled for mails of other servers or of a previous run.
+/// Interval at which the table is polled for mails of other servers or of a previous run, 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent deliveries.
 const AT_ONCE: usize = 4;
@@ -52,8 +52,9 @@ const MAILS: LeasedQueue = LeasedQueue {
     attempts_max: i64::MAX,
 };
 
-/// Creates the e-mail with a password reset link in the given transaction, with the link's expiry in seconds since the
-/// Unix epoch; `None` if no e-mail is to be sent. The accounts' API provides it, because only it knows accounts.
+/// Creates the e-mail with a password reset link in the given transaction. Returns the e-mail and the link's
+/// expiry, seconds since the Unix epoch; `None` if no e-mail is to be sent. `api/account` provides the function,
+/// because `infra` cannot use `api`.
 pub type ResetResolver = for<'a> fn(&'a Mailer, &'a mut Tx, &'a str) -> ResetFuture<'a>;
 /// The future of a [`ResetResolver`].
 pub type ResetFuture<'a> =
@@ -89,7 +90,7 @@ fn context(id: &str) -> String {
 struct ClaimedMail {
     id: String,
     sealed: String,
-    /// The number of attempts, including this one.
+    /// The number of attempts, including the current one.
     attempts: i64,
     ends: i64,
 }
@@ -105,7 +106,7 @@ impl ClaimedMail {
     }
 }
 
-/// Returns the number of waiting mails of all servers of the database, and the age of the oldest in seconds.
+/// Returns the number of waiting mails of all servers of the database, and the age of the oldest mail, seconds.
 pub async fn pending(post: &Mailer) -> Result<(i64, i64)> {
     let now = now_s();
     let row =
@@ -187,9 +188,9 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, id: &str) -> Result<
     }
 }
 
-/// Replaces a password reset request by the e-mail with its link, once; the mail expires with the link.
-/// Returns `None` and deletes the request if no e-mail is to be sent, for instance because no account has the
-/// address.
+/// Replaces a password reset request by the e-mail with the reset link, so that a retry sends the same link. The
+/// mail expires with the link. Returns `None` and deletes the request if no e-mail is to be sent, for instance
+/// because no account has the address.
 async fn write_reset_message(
     post: &Mailer,
     resolve: ResetResolver,
@@ -237,8 +238,8 @@ fn message(post: &Mailer, id: &str, letter: EmailMessage) -> Result<Message> {
         .map_err(|_| ApiError::internal("a mail cannot be composed"))
 }
 
-/// Encodes the body: unchanged (7bit) if it is ASCII with short lines. Quoted-printable would break links
-/// over several lines, which a person who copies a link from the mail's file could not use.
+/// Encodes the body: unchanged (7bit) if it is ASCII with lines of at most 998 bytes. Quoted-printable would break
+/// a link over several lines, so that an operator could not copy the link from the mail's file.
 fn body(text: String) -> Body {
     // Maximum line length: RFC 5322, section 2.1.1.
     let plain = text.is_ascii() && text.lines().all(|line| line.len() <= 998);

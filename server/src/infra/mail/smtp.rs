@@ -6,11 +6,15 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
 use super::{SendError, Sender, Sending};
 
-/// Timeout of a connection attempt and of each SMTP command.
+/// Timeout of a connection attempt and of each SMTP command, 30 s.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// Reply codes that a retry cannot change: the mailbox or the message is rejected (RFC 5321, section 4.2.3).
-/// Other 5xx codes are retried, because the operator can remove their cause, for instance a wrong password.
+/// Reply codes after which a retry cannot succeed, because the server rejects the mailbox or the message (RFC
+/// 5321, section 4.2.3). After other 5xx codes a mail is retried, because the operator can remove the cause, for
+/// instance a wrong password.
 const REFUSED: [u16; 6] = [501, 550, 551, 552, 553, 554];
+
+/// The action to take if PICPICK_SMTP_URL cannot be used.
+const ACTION: &str = "set it to smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
 
 /// A transport by SMTP, encrypted unless the server is on this computer. Errors contain the reply code and
 /// never the server's text, which repeats addresses.
@@ -19,11 +23,12 @@ pub struct SmtpSender {
 }
 
 impl SmtpSender {
-    /// Creates a transport to the server at `url`, which [`transport_url`](crate::config::mail::transport_url) has returned.
+    /// Creates a transport to the server at `url`, a result of
+    /// [`transport_url`](crate::config::mail::transport_url).
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
         // The error is dropped, because it may contain the URL and with it the password.
-        let builder = builder.map_err(|_| anyhow!("PICPICK_SMTP_URL cannot be used"))?;
+        let builder = builder.map_err(|_| anyhow!("PICPICK_SMTP_URL cannot be used; {ACTION}"))?;
         Ok(Self { transport: builder.timeout(Some(ANSWER_MAX)).build() })
     }
 }
@@ -48,11 +53,13 @@ fn undelivered(error: &Error) -> SendError {
         return if lasting { SendError::Permanent(why) } else { SendError::Transient(why) };
     }
     let what = match error {
-        _ if error.is_timeout() => "the mail server does not respond in time",
-        _ if error.is_tls() => "the connection to the mail server cannot be encrypted",
+        _ if error.is_timeout() => "the mail server does not respond within 30 s",
+        _ if error.is_tls() => {
+            "the connection to the mail server cannot be encrypted; check the server's certificate"
+        }
         _ if error.is_response() => "the mail server's reply cannot be parsed",
         _ if error.is_client() => "the mail server lacks a required feature",
-        _ => "the mail server cannot be reached",
+        _ => "the mail server cannot be reached; check PICPICK_SMTP_URL",
     };
     SendError::Transient(what.to_owned())
 }

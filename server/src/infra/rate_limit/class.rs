@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-/// The cost class of a request, derived from the access rule of its route and its method. It determines the
-/// rate limit cost, the admission queue and the time limit.
+/// The cost class of a request, derived from its method and the access rule of its route. The class determines
+/// the rate limit cost, the admission queue and the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestClass {
     /// Reads a list or a photo.
@@ -12,18 +12,18 @@ pub enum RequestClass {
     Upload,
     /// Runs models or searches faces.
     Heavy,
-    /// Erases, purges or exports: rare, and minutes of work.
+    /// Erases, purges or exports; is rare and takes minutes.
     Long,
-    /// Submits a password, a PIN, a code or a link's token, or changes one.
+    /// Submits, requests or changes a password, a PIN, a code or a link's token.
     Secret,
 }
 
-/// Time limit of an erasure, a purge or an export.
+/// Least time limit of an erasure, a purge or an export: 10 minutes.
 const TIME_LONG: Duration = Duration::from_secs(600);
 
 impl RequestClass {
-    /// Returns the rate limit cost in units. Costs follow processor time (a read takes well under 1 ms, a
-    /// password hash about 30 ms); secrets cost more, so that guessing is slow.
+    /// Returns the rate limit cost in units. Costs follow processor time: a read takes less than 1 ms, a
+    /// password hash about 30 ms. Secrets cost more, so that guessing is slow.
     pub fn units(self) -> u32 {
         match self {
             Self::Read => 1,
@@ -33,7 +33,7 @@ impl RequestClass {
         }
     }
 
-    /// Returns the time limit until the response begins; `None` for an upload, which has a minimum rate
+    /// Returns the time limit until the response begins; `None` for an upload, whose body has a minimum rate
     /// instead. `ordinary` is the limit from the settings.
     pub fn time_max(self, ordinary: Duration) -> Option<Duration> {
         match self {

@@ -12,8 +12,10 @@ pub struct Rate {
 
 impl Rate {
     /// Takes `units` from an allowance with theoretical arrival time `tat_us`. Returns the new TAT in
-    /// microseconds since the Unix epoch. Errors with the microseconds to wait if fewer units are available;
-    /// nothing is taken then.
+    /// microseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// - The microseconds to wait, if fewer than `units` are available; nothing is taken then.
     pub fn take(self, tat_us: i64, now_us: i64, units: u32) -> Result<i64, u64> {
         let burst_us = i64::from(self.burst_s) * 1_000_000;
         // Clamped, so that a clock set back blocks a subject for no longer than an exhausted allowance does.

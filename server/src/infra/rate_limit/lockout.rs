@@ -12,8 +12,8 @@ use crate::infra::db::Tx;
 
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
-/// At any pace, after the first `free_attempts` attempts a subject gets at most one attempt per `delay_s_max` or one
-/// per `decay_s`, whichever is more frequent.
+/// After the first `free_attempts` attempts, a subject gets at most one attempt in `delay_s_max` or in `decay_s`,
+/// whichever is shorter. A pause between attempts does not raise this rate.
 #[derive(Clone, Copy, Debug)]
 pub struct LockoutPolicy {
     /// Number of failed attempts without a delay.
@@ -22,16 +22,16 @@ pub struct LockoutPolicy {
     pub delay_s: i64,
     /// Maximum delay, seconds.
     pub delay_s_max: i64,
-    /// Time after which one failed attempt expires, seconds; the next one expires this much later.
+    /// Interval at which failed attempts expire, one after another, seconds.
     pub decay_s: i64,
 }
 
 /// The failed attempts of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AttemptState {
-    /// When all of them have expired, seconds since the Unix epoch.
+    /// The time at which all failed attempts have expired, seconds since the Unix epoch.
     tat_s: i64,
-    /// When the last one was made, seconds since the Unix epoch.
+    /// The time of the last attempt, seconds since the Unix epoch.
     last_s: i64,
 }
 
@@ -43,8 +43,11 @@ pub struct RecordedAttempt {
 }
 
 impl LockoutPolicy {
-    /// Counts one attempt of `subject`. Errors: `TooManyRequests` with the time to wait; the caller then drops the
-    /// transaction, so that nothing is counted.
+    /// Counts one attempt of `subject`.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops the
+    ///   transaction, so that the attempt is not counted.
     pub async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
         let now = now_s();
         // The no-op update locks the row until the commit.
@@ -63,7 +66,7 @@ impl LockoutPolicy {
         let ready = self.ready(before);
         if ready > now {
             let seconds = u64::try_from(ready - now).unwrap_or(1);
-            let detail = "Too many attempts; wait before the next.";
+            let detail = format!("Too many attempts; wait {seconds} s before the next one.");
             return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(seconds));
         }
         let (before, after) = self.one_more(before, now);
@@ -87,8 +90,8 @@ impl LockoutPolicy {
         (before, AttemptState { tat_s, last_s: now })
     }
 
-    /// Returns when the next attempt is allowed, seconds since the Unix epoch. Failures that expire during a
-    /// delay do not shorten it.
+    /// Returns the time from which the next attempt is allowed, seconds since the Unix epoch. Failures that expire
+    /// during a delay do not shorten the delay.
     fn ready(self, wrong: AttemptState) -> i64 {
         let owed_s = (wrong.tat_s - wrong.last_s).max(0);
         let failures = (owed_s + self.decay_s - 1) / self.decay_s;
@@ -108,7 +111,7 @@ impl LockoutPolicy {
     }
 }
 
-/// Refunds a correct attempt: it causes no delay and does not reset earlier failures.
+/// Refunds a correct attempt, so that the attempt causes no delay. Earlier failures stay counted.
 pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
     let RecordedAttempt { subject, before, after } = counted;
     // A failed attempt made since then keeps its own time.
@@ -126,7 +129,7 @@ pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the rows of subjects whose failures have all expired. It only frees space.
+/// Deletes the rows of subjects whose failures have all expired, to free space.
 pub async fn delete_decayed(tx: &mut Tx) -> Result<()> {
     // A delay may outlast the counted failures, by less than a day.
     sqlx::query("DELETE FROM pin_attempts WHERE tat_unix_s <= $1")
@@ -174,7 +177,7 @@ mod tests {
             assert!(PATIENCE.ready(wrong) <= NOW + 100 * nth, "{nth}");
             wrong = PATIENCE.one_more(wrong, NOW + 100 * nth).1;
         }
-        // Expiry shortens no delay, and long guessing expires as quickly as short guessing.
+        // Expiry shortens no delay, and 500 failures expire no later than 7.
         let guessed = tried(500);
         assert_eq!(PATIENCE.ready(guessed) - guessed.last_s, 60);
         assert!(guessed.tat_s - guessed.last_s <= 700);

@@ -1,10 +1,9 @@
-//! Rate limits per client address, account, API key and session, counted in memory in a few microseconds a
+//! Rate limits per client address, account, API key and session, counted in memory within microseconds a
 //! request.
 //!
 //! Each server counts on its own, so that no request waits for another server. The servers of one database
-//! exchange their theoretical arrival times every 10 seconds (`sync.rs`) and the latest one applies to all.
-//! A caller gets at most one burst from each server, and a caller rejected by one server is soon rejected by
-//! all.
+//! exchange their theoretical arrival times every 10 seconds (`sync.rs`), and the latest time of a subject
+//! applies on all servers. A caller therefore gets at most one burst from each server.
 
 pub mod class;
 pub mod gcra;
@@ -32,7 +31,7 @@ use crate::infra::clock::now_us;
 
 /// Number of shards of the map, so that requests rarely contend for a lock.
 const SHARDS: usize = 16;
-/// Maximum number of subjects in a shard, about 100 bytes each: some 26 MB in all shards.
+/// Maximum number of subjects in a shard, about 100 bytes each: 26 MB in all shards.
 const SHARD_MAX: usize = 16_384;
 
 /// The subject that is charged.
@@ -53,7 +52,7 @@ struct Rates {
     key: Rate,
 }
 
-/// Burst of all rates: the units of 60 seconds may be used at once.
+/// Burst of all rates, seconds: the units of 60 seconds may be used at once.
 const BURST_S: u32 = 60;
 
 impl Rates {
@@ -67,7 +66,7 @@ impl Rates {
     }
 }
 
-/// The rate limiter (GCRA). State lives in memory and is shared by all requests.
+/// The rate limiter (GCRA), shared by all requests. Its state is in memory.
 pub struct RateLimiter {
     rates: Rates,
     /// GCRA theoretical arrival time of each subject, microseconds since the Unix epoch.
@@ -79,14 +78,18 @@ impl RateLimiter {
         Self { rates: Rates::new(rates), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    /// Charges the client's address; an IPv6 address counts as its /64 network. Errors: `TooManyRequests` with the
-    /// time to wait.
+    /// Charges the client's address; an IPv6 address counts as its /64 network.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` with the time to wait, if the address has too few units left.
     pub fn charge_address(&self, address: IpAddr, class: RequestClass) -> Result<()> {
         self.charge(Subject::Address(network(address)), class, now_us())
     }
 
-    /// Charges an account (for all its sessions together), API key or visitor. Errors: `TooManyRequests` with the time
-    /// to wait.
+    /// Charges an account (for all its sessions together), API key or visitor.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` with the time to wait, if the subject has too few units left.
     pub fn charge_subject(&self, subject: Subject, class: RequestClass) -> Result<()> {
         self.charge(subject, class, now_us())
     }
@@ -106,11 +109,11 @@ impl RateLimiter {
             Err(wait_us) => {
                 drop(shard);
                 crate::infra::telemetry::metrics::count_limited(whose);
+                let wait_s = wait_us.div_ceil(1_000_000);
                 let detail = format!(
-                    "This {whose} has exceeded its rate limit; wait before the next request."
+                    "This {whose} has exceeded its rate limit; wait {wait_s} s before the next request."
                 );
-                Err(ApiError::new(ErrorKind::TooManyRequests, detail)
-                    .retry_after(wait_us.div_ceil(1_000_000)))
+                Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(wait_s))
             }
         }
     }
@@ -147,8 +150,8 @@ impl RateLimiter {
         found
     }
 
-    /// Adopts the theoretical arrival time counted by another server, or by this one before a restart, if it
-    /// is later.
+    /// Adopts the theoretical arrival time `tat_us`, which another server or an earlier run of this server has
+    /// counted, if it is later than this server's own.
     fn merge(&self, subject: Subject, tat_us: i64) {
         let mut shard = self.shard(&subject);
         let own = shard.entry(subject).or_insert(0);
@@ -171,7 +174,7 @@ fn forget(shard: &mut HashMap<Subject, i64>, now_us: i64) {
 }
 
 /// Returns the subject address of a client: an IPv4 address itself, or the /64 network of an IPv6 address,
-/// because one subscriber usually controls all 2^64 addresses of it.
+/// because one subscriber usually controls all 2^64 addresses of such a network.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

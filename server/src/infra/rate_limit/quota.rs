@@ -6,8 +6,8 @@ use crate::infra::db::{Db, Tx};
 
 /// A persistent quota (GCRA) for rare actions: e-mails, access requests, failed or abandoned challenges.
 ///
-/// It is stored in the database, so it survives restarts and all servers share it. Requests are limited in
-/// memory instead (`gcra.rs`), because a row for each would cost too much.
+/// The quota is stored in the database, so that it survives restarts and all servers share it. Requests are
+/// limited in memory instead (`gcra.rs`), because a database write per request would cost too much.
 #[derive(Clone, Copy, Debug)]
 pub struct Quota {
     /// Maximum number of units available at once.
@@ -17,8 +17,10 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Takes one unit of `subject`. Errors: `TooManyRequests` with `detail` and the time to wait if no unit is
-    /// available.
+    /// Takes one unit of `subject`.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` with `detail` and the time to wait, if no unit is available.
     pub async fn take(self, tx: &mut Tx, subject: &str, detail: &str) -> Result<()> {
         let (whole, now) = (whole_unix_s(tx, subject).await?, now_s());
         let wait = self.wait(whole, now);
@@ -35,7 +37,7 @@ impl Quota {
         self.keep(tx, subject, self.after(whole, now_s())).await
     }
 
-    /// Returns the seconds until `subject` has a unit available; 0 if it has one now.
+    /// Returns the seconds until `subject` has a unit available; 0 if a unit is available now.
     pub async fn wait_s(self, db: &Db, subject: &str) -> Result<i64> {
         let row = sqlx::query("SELECT tat_unix_s FROM quotas WHERE subject = $1")
             .bind(subject)
@@ -79,7 +81,7 @@ async fn whole_unix_s(tx: &mut Tx, subject: &str) -> Result<i64> {
     Ok(row.try_get("tat_unix_s")?)
 }
 
-/// Deletes the rows of unused quotas. Loses no information.
+/// Deletes the rows of unused quotas, to free space: a subject without a row has an unused quota.
 pub async fn delete_full_quotas(tx: &mut Tx) -> Result<()> {
     sqlx::query("DELETE FROM quotas WHERE tat_unix_s <= $1")
         .bind(now_s())

@@ -6,10 +6,10 @@ use super::{RateLimiter, Subject, now_us};
 use crate::error::Result;
 use crate::infra::db::Db;
 
-/// Interval of exchanges through the database. A killed process loses the counts of at most this time.
+/// Interval of exchanges through the database, 10 s. A killed process loses the counts of at most one interval.
 const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Maximum number of rows written in an exchange; the subjects with the most use take precedence.
+/// Maximum number of rows written in an exchange; the subjects with the highest use take precedence.
 const ROWS_MAX: usize = 5_000;
 
 /// Merges the theoretical arrival times stored by all servers and stores this server's own. Also called at
@@ -32,7 +32,7 @@ pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
     let mut worn = limits.worn(now_us);
     worn.sort_by_key(|(_, tat_us)| std::cmp::Reverse(*tat_us));
     worn.truncate(ROWS_MAX);
-    // The same order on all servers, so that two servers that write the same rows do not deadlock.
+    // Sorted by subject, so that two servers lock common rows in one order and do not deadlock.
     worn.sort_by_cached_key(|(subject, _)| subject.to_string());
     if rows.is_empty() && worn.is_empty() {
         // An idle service writes nothing.
@@ -58,7 +58,7 @@ pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
     Ok(())
 }
 
-/// Exchanges every 10 seconds, until the service stops.
+/// Exchanges theoretical arrival times through the database every 10 seconds, until the service stops.
 pub async fn run_rate_limit_sync(db: &Db, limits: &RateLimiter) {
     loop {
         tokio::time::sleep(SYNC_INTERVAL).await;

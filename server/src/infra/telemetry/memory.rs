@@ -1,4 +1,4 @@
-/// Returns the resident set size of the process, bytes, from `/proc/self/statm`. `None` on systems other than
+/// Returns the resident set size of the process, bytes, from `/proc/self/statm`; `None` on systems other than
 /// Linux.
 pub fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;

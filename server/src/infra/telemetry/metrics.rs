@@ -1,8 +1,9 @@
-//! The Prometheus metrics of the service: all names, and a function for each measurement. A new metric takes
+//! The Prometheus metrics of the service: all names, and a function for each measurement. A new metric needs
 //! a constant, an entry in `NAMES` and a function.
 //!
 //! Without `--metrics-listen` no recorder is installed and each call costs one comparison. Label values come
-//! from small fixed sets (route templates, methods, request classes); never an id, an address or a name.
+//! from small fixed sets (route templates, methods, request classes) and never contain an id, an address or a
+//! name.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -61,8 +62,8 @@ const NAMES: [(&str, Sort, &str); 19] = [
     (MAIL_OLDEST, Sort::Gauge, "Age of the oldest waiting mail, seconds; 0 if none waits"),
 ];
 
-/// Histogram buckets, seconds. Acceptance targets are tens of milliseconds; the upper buckets cover searches
-/// that wait for admission.
+/// Upper bounds of the histogram buckets, seconds. Acceptance targets are tens of milliseconds; the buckets of 5
+/// and 30 seconds cover searches that wait for admission.
 const SECONDS_BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -96,7 +97,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
         .set_buckets_for_metric(stages, &SECONDS_BUCKETS)
 }
 
-/// Records a completed request. `route` is a template.
+/// Records a completed request. `route` is a template such as `/api/v1/events/{event}`.
 pub fn count_request(method: &Method, route: &str, status: u16, elapsed: Duration) {
     let (method, route) = (known(method), route.to_owned());
     counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string())
@@ -111,7 +112,7 @@ fn known(method: &Method) -> &'static str {
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// Records that `middleware::AdmissionControl` admitted work of `class`.
+/// Records that `AdmissionControl` admitted work of `class`.
 pub fn request_started(class: &'static str) {
     gauge!(AT_WORK, "class" => class).increment(1.0);
 }

@@ -1,5 +1,5 @@
-//! Observability for the operator: metrics, traces, liveness and readiness. Metrics are served at an address
-//! of their own (`http/metrics_listener.rs`).
+//! Observability for the operator: metrics, traces and the memory of the process. `http/metrics_listener.rs`
+//! serves the metrics at an address of their own.
 
 pub mod memory;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! Trace export: one span a request, by OTLP over HTTP; off unless a collector is configured.
+//! Trace export: one span per request, by OTLP over HTTP; off unless a collector is configured.
 //!
 //! A span has the fields of the access log line (id, method, route template, status), and never a client
 //! address, a query, a header or a log event.
@@ -20,9 +20,9 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 const SERVICE: &str = "picpick";
-/// Timeout of one export request.
+/// Timeout of one export request, 10 s.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Maximum size of the collector's response, bytes.
+/// Maximum size of the collector's response, bytes (1 MiB).
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// A batch exporter of spans with a thread of its own, stopped by [`Traces::end`].
@@ -43,7 +43,7 @@ impl Traces {
             .with_http_client(HttpExporter(agent))
             .with_endpoint(url)
             .build()
-            .context("setting up the trace export of --otlp")?;
+            .context("setting up the trace export of --otlp-endpoint")?;
         let resource = Resource::builder().with_service_name(SERVICE).build();
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
@@ -54,7 +54,7 @@ impl Traces {
 
     /// Returns the layer to add to the log's subscriber.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
-        // Only request spans: log events may quote errors and stay in the log.
+        // Exports request spans only: log events may quote errors and therefore stay in the log.
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer(SERVICE))
             .with_location(false)
@@ -67,7 +67,7 @@ impl Traces {
     /// Sends the remaining spans and stops the exporter.
     pub fn end(self) {
         if let Err(error) = self.0.shutdown() {
-            tracing::warn!(reason = %error, "the last traces could not be sent");
+            tracing::warn!(reason = %error, "sending the last traces failed; check --otlp-endpoint");
         }
     }
 }

@@ -5,13 +5,13 @@ use picpick_engine::{DecodeLimits, Face, Models, Pack, Pipeline, Precision, Prov
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// The options of every measurement. Only this file reads the environment.
+/// The options of every measurement.
 #[derive(Args)]
 pub struct Setup {
     /// Model pack: the name of a built-in pack, or the path of a pack file (.toml)
     #[arg(long, global = true, default_value = picpick_engine::Pack::DEFAULT)]
     pack: String,
-    /// Precision of the models; 'auto' takes the fastest that passes its check
+    /// Precision of the models; 'auto' takes the fastest precision that passes its check
     #[arg(long, global = true, value_enum, default_value = "auto")]
     precision: Arithmetic,
     /// Folder with the downloaded models [default: ~/.cache/picpick]
@@ -88,7 +88,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Returns the program's path. Errors if the default one does not exist.
+    /// Returns the program's path. Errors if no path is given and the default program does not exist.
     pub fn path(&self) -> Result<PathBuf> {
         if let Some(program) = &self.program {
             return Ok(program.clone());
@@ -114,7 +114,7 @@ pub enum PictureRole {
 }
 
 /// Returns the most central face of each picture, in order; `None` for a picture without a face. Uses all
-/// cores.
+/// cores. Errors if a picture cannot be read or analysed.
 pub fn central_faces(
     pipeline: &Pipeline,
     role: PictureRole,

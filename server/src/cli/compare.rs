@@ -17,8 +17,8 @@ Example:
 With --json: {\"similarity\", \"threshold\", \"same_person\", \"pack\", \"provider\",
 \"photos\": [{\"photo\", \"faces\", \"quality\", \"box\": [x, y, width, height]}]}.";
 
-/// Compares one face of each photo (1:1). Exit status 0 for either verdict; see 'same_person' with
-/// --json.
+/// Compares one face of each photo (1:1). The exit status is 0 for both verdicts; with --json, the
+/// verdict is 'same_person'.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct CompareArguments {
@@ -73,7 +73,10 @@ pub fn run(context: &Context, arguments: &CompareArguments) -> Result<Report> {
     let poor = |(_, image): &(&Path, &ProbeImage)| image.subject.quality < Quality::LOW;
     for (path, _) in [image_a, image_b].into_iter().filter(poor) {
         let path = format::path(path);
-        text += &format!("The face in {path} is small, blurred or turned away: less reliable.\n");
+        text += &format!(
+            "The face in {path} is small, blurred or turned away, which makes the result less\n\
+             reliable; use a clearer photo.\n"
+        );
     }
     let document = CompareDocument {
         similarity,

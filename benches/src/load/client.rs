@@ -148,7 +148,7 @@ impl Client {
         Ok(self.send("PATCH", upload, &[tus, ("upload-offset", "0".to_owned())], body, 0)?.status)
     }
 
-    /// Waits until no photo is pending. Returns the number of indexed photos. Errors after [`INDEXED_MAX`].
+    /// Waits until no photo is pending. Returns the number of indexed photos. Errors after `INDEXED_MAX`.
     pub fn wait_until_indexed(&self) -> Result<u64> {
         let begun = Instant::now();
         let path = format!("/events/{}/jobs", self.event);

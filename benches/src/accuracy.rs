@@ -56,7 +56,10 @@ impl Protocol {
         let protocol: Self = serde_json::from_slice(&text)
             .with_context(|| format!("parsing the protocol {}", path.display()))?;
         if protocol.strangers.is_empty() || protocol.guests.is_empty() {
-            bail!("the protocol {} needs at least one guest and one stranger", path.display());
+            bail!(
+                "the protocol {} needs at least one guest and one stranger; add them",
+                path.display()
+            );
         }
         Ok(protocol)
     }
@@ -171,8 +174,8 @@ fn measure(
     for (name, scoring) in
         [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)]
     {
-        // Strangers are scored without expansion: it adds photos only after a match, so that it does not
-        // change whether a stranger gets a photo.
+        // Strangers are scored without expansion. It adds photos only after a match, so a stranger gets a
+        // photo with expansion exactly if the stranger gets one without.
         let base = if scoring == Scoring::Expand { Scoring::People } else { scoring };
         let tops = stranger_tops(gallery, strangers, base)?;
         for fpir in [Some(0.01), Some(0.003), None] {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::setup::Setup;
 
 const FACES_PER_PHOTO: usize = 5;
-/// Cosine of two pictures of one guest. It is well above the clustering threshold, as with good pictures.
+/// Cosine of two pictures of one guest. As with good pictures, it is well above the clustering threshold.
 const SAME_PERSON_COSINE: f32 = 0.64;
 
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub struct PeopleArgs {
     /// Faces per guest, on average
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     each: u32,
-    /// Share of faces that are the only one of their person, 0 to 1
+    /// Share of faces whose person has no other face, 0 to 1
     #[arg(long, default_value_t = 0.3)]
     alone: f32,
     /// Share of faces of low quality, 0 to 1

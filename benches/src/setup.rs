@@ -82,7 +82,7 @@ impl Setup {
 /// The option for the program `picpick`, whose service is measured.
 #[derive(Args)]
 pub struct Program {
-    /// The program 'picpick' [default: the one in the folder of this program]
+    /// The program 'picpick' [default: 'picpick' in the folder of this program]
     #[arg(long)]
     program: Option<PathBuf>,
 }
@@ -104,7 +104,7 @@ impl Program {
     }
 }
 
-/// How the pipeline analyses a picture.
+/// The role of a picture, which determines its analysis.
 #[derive(Clone, Copy, PartialEq)]
 pub enum PictureRole {
     /// As a photo of the gallery.

@@ -85,7 +85,7 @@ fn jpegs(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        bail!("{} contains no JPEG files", folder.display());
+        bail!("{} contains no JPEG files; name another folder", folder.display());
     }
     found.sort();
     Ok(found)

@@ -120,8 +120,8 @@ impl Drop for Service {
     }
 }
 
-/// Reads the lines of the service's standard error until it ends, because the service would block on a full
-/// pipe.
+/// Reads the lines of the service's standard error until the service ends, because the service would block on
+/// a full pipe.
 fn read_lines(process: &mut Child) -> Result<Receiver<String>> {
     let stderr = process.stderr.take().context("the service has no standard error")?;
     let (sender, receiver) = channel();

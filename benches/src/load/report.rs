@@ -58,7 +58,8 @@ pub fn show_header() {
     println!("  sent answered failed   p50   p90   p99    max  p99 ms    MiB service others");
 }
 
-/// Prints a step as one line, which ends with a minus if the rate is not good.
+/// Prints a step as one line, which ends with a minus sign if the rate is not good. Prints its failures
+/// below.
 pub fn show_step(step: &Step, is_good: bool) {
     let Step { searches, uploads, .. } = step;
     let latency = &searches.latency;

@@ -189,7 +189,7 @@ fn open_loop(
     std::thread::scope(|scope| {
         for _ in 0..at_once.min(plan.len()) {
             let worker = std::thread::Builder::new().stack_size(STACK_BYTES);
-            // If a thread cannot be started, requests wait for the others, and the latency shows it.
+            // If a thread cannot be started, requests wait for the other threads, which raises the latency.
             let _ = worker.spawn_scoped(scope, work);
         }
     });

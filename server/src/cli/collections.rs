@@ -79,7 +79,7 @@ pub enum CollectionsCommand {
     Delete {
         /// Name of the collection
         name: String,
-        /// Delete; without this option the command only shows what it would delete
+        /// Delete; without this option, only show the numbers of photos and faces to delete
         #[arg(long)]
         yes: bool,
         /// Also write the receipt to this file

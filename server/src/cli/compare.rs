@@ -26,10 +26,10 @@ pub struct CompareArguments {
     photo_a: PathBuf,
     #[arg(value_name = "PHOTO_B")]
     photo_b: PathBuf,
-    /// Which face of PHOTO_A to use when it shows several: 1 is the leftmost
+    /// Number of the face to use if PHOTO_A shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_a: Option<u32>,
-    /// Which face of PHOTO_B to use when it shows several: 1 is the leftmost
+    /// Number of the face to use if PHOTO_B shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_b: Option<u32>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ impl Context {
         Self { config, models, interrupt }
     }
 
-    /// Opens the data folder. Creates it if it does not exist.
+    /// Opens the data folder. Creates the folder if it does not exist.
     pub fn data(&self) -> Result<DataDir> {
         let data = DataDir::open(&self.config.data, self.config.keyring.as_deref())?;
         data.warnings().iter().for_each(|remark| note(&format!("note: {remark}")));

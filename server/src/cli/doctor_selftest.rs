@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::context::read_file;
 use super::table::Table;
 
-/// Lowest intersection over union, 0 to 1, at which two boxes count as the same face.
+/// Minimum intersection over union, 0 to 1, of two boxes that count as one face.
 const SAME_FACE_IOU: f32 = 0.5;
 
 /// The self-check's result for one provider.

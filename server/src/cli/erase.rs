@@ -44,7 +44,7 @@ pub struct EraseArguments {
     /// Erase faces of at least this similarity, -1 to 1 [default: the collection's threshold]
     #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true)]
     min_similarity: Option<f32>,
-    /// Which face to use when the picture shows several: 1 is the leftmost
+    /// Number of the face to use if a picture shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     #[command(flatten)]

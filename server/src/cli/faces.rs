@@ -44,7 +44,7 @@ pub enum FacesCommand {
         /// Face ids, as 'faces list' and 'search --json' show them
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<FaceId>,
-        /// Delete; without this option the command only shows what it would delete
+        /// Delete; without this option, only show the number of faces to delete
         #[arg(long)]
         yes: bool,
         #[command(flatten)]

@@ -128,7 +128,7 @@ enum CliCommand {
     /// Verify the service's audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Try it on sample photos: download, index, search, contact sheet
+    /// Try picpick on sample photos: download, index, search, contact sheet
     Demo(demo::DemoArguments),
 }
 

@@ -47,7 +47,7 @@ pub enum PhotosCommand {
         /// Paths as given to 'index', or photo ids
         #[arg(required = true, value_name = "PHOTO")]
         photos: Vec<OsString>,
-        /// Delete; without this option the command only shows what it would delete
+        /// Delete; without this option, only show the numbers of photos and faces to delete
         #[arg(long)]
         yes: bool,
         #[command(flatten)]

@@ -55,7 +55,7 @@ pub struct SearchArguments {
     /// Show all photos of every person who matches, also photos that would not match alone
     #[arg(long)]
     expand: bool,
-    /// Which face to use in a picture with several faces: 1 is the leftmost
+    /// Number of the face to use if a picture shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     /// Also write a contact sheet: one HTML file that contains the photos

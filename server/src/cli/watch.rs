@@ -43,7 +43,7 @@ pub struct WatchArguments {
     /// Folder to watch, with everything below it
     #[arg(value_name = "FOLDER")]
     watched: PathBuf,
-    /// Send a file once its size and time have not changed for this long
+    /// Send a file after its size and modification time have not changed for this time
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     settle: u32,
 }

@@ -38,7 +38,7 @@ pub struct ApiClient {
     authorization: Zeroizing<String>,
 }
 
-/// Why a call failed.
+/// The reason why a call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientError {
     /// A transient failure. The caller may retry after `wait_s` seconds.

@@ -16,7 +16,7 @@ const SLICE: Duration = Duration::from_millis(50);
 /// The retry policy of a run: the pause before a retry, and the limit without progress. Shared by all
 /// connections, so that no connection gives up while another one makes progress.
 pub struct RetryPolicy {
-    /// Longest time without progress; `None`: unlimited.
+    /// Limits the time without progress; `None` sets no limit.
     limit: Option<Duration>,
     /// Time of the first failure since the last progress; `None` without one.
     since: Mutex<Option<Instant>>,

@@ -19,7 +19,7 @@ pub struct HashedFile {
     pub sha256: String,
 }
 
-/// Why a file is not sent.
+/// The reason why a file is not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RejectedFile {
     NotAPhoto(String),

@@ -15,7 +15,7 @@ use std::path::Path;
 pub use api::ApiClient;
 pub use workers::{UploadOrder, run};
 
-/// A step of an upload run, reported while the run goes on.
+/// A step of an upload run, reported during the run.
 #[derive(Clone, Copy, Debug)]
 pub enum ClientEvent<'a> {
     /// The event has this photo already.

@@ -227,7 +227,7 @@ struct FilePart<'a> {
     file: File,
     left: u64,
     stop: &'a (dyn Fn() -> bool + Sync),
-    /// Why reading the file failed.
+    /// The reason why reading the file failed; `None` without a failure.
     failure: Option<String>,
 }
 

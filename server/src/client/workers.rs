@@ -62,7 +62,7 @@ pub fn run(
     let hashers = cores.min(HASHERS_MAX).min(order.files.len());
     let files = Mutex::new(order.files.into_iter());
     let (hashed, to_ask) = sync_channel(ASKED_MAX);
-    let (asked, to_send) = sync_channel(order.connections);
+    let (missing, to_send) = sync_channel(order.connections);
     // Only the sending threads own the receiver. After these threads have ended, `find_existing` fails to
     // send instead of blocking forever.
     let to_send = Arc::new(Mutex::new(to_send));
@@ -79,7 +79,7 @@ pub fn run(
         drop(to_send);
         let (sender, ended) = (&sender, &ended);
         scope.spawn(move || {
-            if let Err(why) = find_existing(sender, &to_ask, &asked) {
+            if let Err(why) = find_existing(sender, &to_ask, &missing) {
                 ended.halt(why);
             }
         });
@@ -143,7 +143,7 @@ fn hash(
 fn find_existing(
     sender: &Uploader<'_>,
     to_ask: &Receiver<HashedFile>,
-    asked: &SyncSender<HashedFile>,
+    missing: &SyncSender<HashedFile>,
 ) -> Result<(), String> {
     let mut seen = HashSet::new();
     while let Some(batch) = collect_batch(to_ask) {
@@ -160,7 +160,7 @@ fn find_existing(
         for file in batch {
             if known.contains(&file.sha256) {
                 (sender.tell)(ClientEvent::Known { bytes: file.bytes });
-            } else if asked.send(file).is_err() {
+            } else if missing.send(file).is_err() {
                 return Ok(());
             }
         }

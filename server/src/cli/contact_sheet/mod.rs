@@ -52,7 +52,7 @@ pub struct SheetPhoto {
     pub width: u32,
     pub height: u32,
     pub faces: Vec<FaceMark>,
-    /// Why the photo matched; `None` if it did not.
+    /// The reason why the photo matched; `None` without a match.
     pub why: Option<&'static str>,
 }
 
@@ -89,7 +89,7 @@ pub fn write(path: &Path, sheet: &ContactSheet) -> Result<()> {
         .and_then(|mut file| file.write_all(html.as_bytes()))
         .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // Best effort: the error returned below is the one that matters.
+        // Best effort: the caller gets the error of the write.
         let _ = std::fs::remove_file(&temporary);
     }
     written.with_context(|| format!("writing the contact sheet {}", path.display()))

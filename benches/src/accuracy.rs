@@ -22,8 +22,8 @@ pub struct AccuracyArgs {
     /// Folder that the protocol's paths are relative to
     #[arg(long)]
     images: PathBuf,
-    /// Also print the threshold at each FPIR for a ninth, a third and all of the gallery; the
-    /// matching constants of a pack are fitted to these
+    /// Also print the threshold at each FPIR for a ninth, a third and all of the gallery. The
+    /// matching constants of a pack are fitted to these thresholds
     #[arg(long)]
     calibrate: bool,
 }
@@ -45,13 +45,21 @@ pub struct Guest {
 }
 
 impl Protocol {
-    /// Reads a protocol file. Errors if it has no guests or no strangers.
+    /// Reads a protocol file.
+    ///
+    /// # Errors
+    /// - The file cannot be read.
+    /// - The file is not a protocol.
+    /// - The protocol has no guests or no strangers.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let protocol: Self = serde_json::from_slice(&text)
             .with_context(|| format!("parsing the protocol {}", path.display()))?;
         if protocol.strangers.is_empty() || protocol.guests.is_empty() {
-            bail!("the protocol {} needs at least one guest and one stranger", path.display());
+            bail!(
+                "the protocol {} needs at least one guest and one stranger; add them",
+                path.display()
+            );
         }
         Ok(protocol)
     }
@@ -82,15 +90,15 @@ struct Calibration {
 #[derive(Serialize)]
 struct AccuracyRow {
     scoring: &'static str,
-    /// FPIR to which the threshold is set: the share of strangers to whom any photo is returned. `None`: the
-    /// engine's own threshold.
+    /// FPIR for which the threshold is chosen: the share of strangers to whom any photo is returned. `None`
+    /// for the engine's own threshold.
     fpir: Option<f64>,
     /// FPIR at this threshold.
     fpir_measured: f64,
     threshold: f32,
-    /// Share of guests whose best match is theirs and reaches the threshold.
+    /// Share of guests whose best match shows the guest and reaches the threshold.
     tpir: f64,
-    /// Share of a guest's photos that are returned, as a mean over guests.
+    /// Mean over guests of the share of the guest's photos that are returned.
     recall_macro: f64,
     /// Share of all guests' photos that are returned.
     recall_micro: f64,
@@ -103,7 +111,8 @@ struct Guests {
     mates: Vec<HashSet<PhotoId>>,
 }
 
-/// Lowest score of a search by a stranger; all measured thresholds are higher. Limits the number of matches.
+/// Minimum score of a match in a stranger's search, -1 to 1. Limits the number of matches; all measured
+/// thresholds are higher.
 const SCORE_MIN: f32 = 0.25;
 
 pub fn run(setup: &Setup, args: &AccuracyArgs) -> Result<()> {
@@ -165,8 +174,8 @@ fn measure(
     for (name, scoring) in
         [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)]
     {
-        // Expansion adds photos only after a match, and how many depends on the threshold. So strangers are
-        // scored without it.
+        // Strangers are scored without expansion. It adds photos only after a match, so a stranger gets a
+        // photo with expansion exactly if the stranger gets one without.
         let base = if scoring == Scoring::Expand { Scoring::People } else { scoring };
         let tops = stranger_tops(gallery, strangers, base)?;
         for fpir in [Some(0.01), Some(0.003), None] {
@@ -185,8 +194,8 @@ fn measure(
     Ok(rows)
 }
 
-/// Returns the best score of each stranger in descending order; -1 for a picture without a face, or without a
-/// score of at least `SCORE_MIN`.
+/// Returns the best score of each stranger, in descending order. The score is -1 for a picture without a face
+/// and for a search without a match of at least `SCORE_MIN`.
 pub fn stranger_tops(
     gallery: &Gallery,
     strangers: &[Option<Vec<f32>>],
@@ -202,8 +211,8 @@ pub fn stranger_tops(
     Ok(tops)
 }
 
-/// Returns the lowest threshold that the fraction `fpir` of the strangers, rounded to whole strangers, reach.
-/// `tops` is in descending order.
+/// Returns the lowest threshold that at most the fraction `fpir` of the strangers reach, rounded to whole
+/// strangers. `tops` are the best scores of the strangers in descending order.
 pub fn threshold_at(tops: &[f32], fpir: f64) -> f32 {
     let allowed = (fpir * tops.len() as f64).round() as usize;
     tops.get(allowed).map_or(SCORE_MIN, |first_rejected| first_rejected.next_up())

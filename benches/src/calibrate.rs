@@ -1,10 +1,10 @@
-//! Compares the threshold estimated from an event's own photos with the one that the strangers of an open-set
-//! protocol give, on synthetic events: photos of four people each, drawn from the protocol's gallery. The
-//! estimate from real pictures with several people is reported beside them.
+//! Compares two thresholds on synthetic events: the estimate from the event's own photos, and the threshold
+//! from the strangers of an open-set protocol. The photos of an event show four people each, drawn from the
+//! protocol's gallery. The report also contains the estimate from real pictures with several people.
 //!
-//! Result on the LFW dev half, scored through people, with twelve events of each size, at FPIR 0.3 % (1 % is
-//! as good). "Strangers" is the threshold at which the strangers have that FPIR, "bias" the mean difference
-//! of the estimates from it, "spread" their standard deviation.
+//! Result on the LFW dev half, scored through people, with twelve events of each size, at FPIR 0.3 % (the
+//! estimates at 1 % are as good). "Strangers" is the threshold at which the strangers have that FPIR. "Bias"
+//! is the mean of the estimates minus this threshold, "spread" the standard deviation of the estimates.
 //!
 //! | faces | pairs | strangers | bias | spread | half the interval |
 //! |---|---|---|---|---|---|
@@ -13,9 +13,9 @@
 //! | 1,500 | 2,136 | 0.419 | -0.001 | 0.008 | 0.022 |
 //! | 4,500 | 6,200 | 0.443 | -0.001 | 0.006 | 0.014 |
 //!
-//! The events share people, so their spread is below that of independent events. The 930 pairs of people who
-//! share a real picture give 0.562 (0.518 to 0.606) instead of 0.443: people who attend together look alike,
-//! so an event's own threshold is too strict.
+//! The events share people, so the spread is smaller than that of independent events. The 930 pairs of people
+//! in real pictures give 0.562 (0.518 to 0.606) instead of 0.443. People who attend together look alike, so
+//! the estimate from an event's own photos is too strict.
 
 use anyhow::{Context, Result};
 use picpick_engine::thresholds::Estimate;
@@ -45,6 +45,7 @@ pub struct CalibrateArgs {
 const SIZES: [usize; 4] = [300, 700, 1500, 4500];
 /// Number of people in one photo of an event.
 const PEOPLE_PER_PHOTO: usize = 4;
+/// FPIRs to measure; the second is the product's.
 const FPIRS: [f64; 2] = [0.01, Estimate::FPIR];
 
 #[derive(Serialize)]
@@ -87,7 +88,7 @@ struct RealPhotos {
     high: Option<f32>,
 }
 
-/// The thresholds of one event; the fields as in [`CalibrateRow`].
+/// The thresholds of one event. Fields have the meanings of [`CalibrateRow`].
 struct EventResult {
     pairs: usize,
     formula: f32,
@@ -169,7 +170,7 @@ fn compose_event(central: &[(&str, &Face)], faces: usize, number: usize) -> Vec<
         let id = PhotoId::of(format!("event {number}, photo {nth}").as_bytes());
         let mut all: Vec<(&str, Face)> = Vec::new();
         for (column, (_, (name, face))) in (0i32..).zip(group) {
-            // Leaves out the second face of one person in a photo, which is rare.
+            // Leaves out a person's second face in a photo; few composed photos have one.
             if all.iter().all(|(known, _)| known != name) {
                 let bbox = [column * 200, 0, 100, 100];
                 let face = Face { id: FaceId::of(id, "bench", bbox), bbox, ..(*face).clone() };
@@ -274,9 +275,9 @@ fn show(setup: &Setup, report: &CalibrateReport) -> Result<()> {
     println!("real pictures: {pairs} pairs in {photos} photos; {faces} faces in all");
     match (threshold, low, high) {
         (Some(threshold), Some(low), Some(high)) => {
-            println!("estimate from them: {threshold:.3} ({low:.3} to {high:.3})");
+            println!("estimate from these pairs: {threshold:.3} ({low:.3} to {high:.3})");
         }
-        _ => println!("no estimate from them: it needs at least {} pairs", Estimate::PAIRS_MIN),
+        _ => println!("no estimate: at least {} pairs are needed", Estimate::PAIRS_MIN),
     }
     Ok(())
 }

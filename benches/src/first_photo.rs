@@ -1,8 +1,10 @@
 //! Measures the time from a guest's last accepted camera frame to the first photo on the screen, in an event
-//! with many faces: the real service, Debian's Chromium, and a synthetic head made of a real photo, which
-//! turns as the page asks. All run on this machine and compete for it. The other faces of the event are
-//! synthetic. The first guest arrives directly after the service has started, before the event's collection
-//! is open.
+//! with many faces.
+//!
+//! The real service, Debian's Chromium and this program run on one machine and compete for its cores. The
+//! guest is a synthetic head made of a real photo, which turns as the page instructs; the other faces of the
+//! event are synthetic too. The first guest arrives directly after the service has started, before the
+//! event's collection is open.
 
 use std::time::Instant;
 
@@ -41,7 +43,7 @@ pub struct FirstPhotoArgs {
 #[derive(Serialize)]
 struct FirstPhotoReport {
     faces: usize,
-    /// Seconds until the index and the people of all these faces were updated.
+    /// Duration of updating index and people for all faces, seconds.
     settled_s: f64,
     /// The guests in order of arrival; the first one arrived before the collection was open.
     guests: Vec<Run>,
@@ -50,7 +52,7 @@ struct FirstPhotoReport {
 /// The times of one guest, measured from the start of the request with the last accepted frame.
 #[derive(Deserialize, Serialize)]
 struct Run {
-    /// Milliseconds until the end of the response that the guest is verified.
+    /// Milliseconds until the end of the response that confirms the verification.
     judged_ms: f64,
     /// Milliseconds until the first photo was painted.
     on_screen_ms: f64,
@@ -78,8 +80,8 @@ pub fn run(setup: &Setup, args: &FirstPhotoArgs) -> Result<()> {
     show(setup, &FirstPhotoReport { faces, settled_s, guests })
 }
 
-/// Adds synthetic faces to `event` until it has at least `faces_min`. Returns the number of faces, and the
-/// seconds that updating index and people took. The service must be stopped.
+/// Adds synthetic faces to `event` until the event has at least `faces_min`. Returns the number of faces, and
+/// the duration of updating index and people, seconds. The service must be stopped.
 fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)> {
     let data = DataDir::open(&service.sandbox.data(), None)?;
     let pack = Pack::builtin(Pack::DEFAULT)?;
@@ -97,7 +99,7 @@ fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)
     Ok((faces, settled_s))
 }
 
-/// Lets `guests` guests verify themselves in the browser, one after another, by the link with `token`.
+/// Verifies `guests` guests in the browser, one after another, by the link with `token`.
 fn guests(service: &Service, token: &str, guests: u32) -> Result<Vec<Run>> {
     let head = head_of(HEAD_PHOTO);
     let poses = Poses::new(&service.sandbox.path("poses"));

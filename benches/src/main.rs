@@ -1,7 +1,7 @@
 //! `picpick-bench`: measures the engine and the running service, and prints tables or JSON.
 //!
-//! All figures of a run come from one machine; compare only figures of one run. Measurements that need a data
-//! folder create one and remove it at the end.
+//! Compare only figures of one run, because all of these come from one machine. A measurement that needs a
+//! data folder creates the folder and removes it at the end.
 
 mod accuracy;
 mod attack;
@@ -35,7 +35,7 @@ enum Command {
     /// Measure presentation attack detection: how often live people are rejected (BPCER), and
     /// simulated screens and prints accepted (APCER)
     Attack(attack::AttackArgs),
-    /// Compare the threshold estimated from an event's own photos with the one that strangers give
+    /// Compare the threshold estimated from an event's own photos with the threshold from strangers
     Calibrate(calibrate::CalibrateArgs),
     /// Measure the milliseconds from a guest's last camera frame to the first photo on the screen
     FirstPhoto(first_photo::FirstPhotoArgs),
@@ -49,7 +49,7 @@ enum Command {
     Load(load::LoadArgs),
     /// Measure photos per second and milliseconds per stage, on one thread and on all cores
     Pipeline(pipeline::PipelineArgs),
-    /// Measure the seconds until a large collection's key is destroyed, and until its purge has a
+    /// Measure the seconds until a large collection's key is destroyed, and until the purge has a
     /// receipt
     Purge(purge::PurgeArgs),
 }

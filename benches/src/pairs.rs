@@ -1,8 +1,8 @@
 //! Verification (1:1) on a list of pairs in LFW's format, separated by tabs: `NAME a b` are two pictures of
-//! one person, `NAME a OTHER b` are pictures of two.
+//! one person, `NAME a OTHER b` are pictures of two people.
 //!
-//! Reports the accuracy at the best threshold, which checks the pipeline and says nothing about the product,
-//! and TAR at FAR 0.1 %.
+//! Reports TAR at FAR 0.1 %, and the accuracy at the best threshold. This accuracy checks the pipeline only,
+//! because the product uses another threshold.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -26,10 +26,11 @@ struct PairsReport {
     pack: String,
     provider: String,
     pairs: usize,
-    /// Pairs with a picture without a face; they count as two people.
+    /// Number of pairs in which a picture has no detected face; these count as pairs of two people.
     without_face: usize,
     accuracy: f64,
     threshold: f32,
+    /// TAR at FAR 0.001.
     tar_at_far_001: f64,
 }
 
@@ -109,8 +110,8 @@ fn best_accuracy(scores: &mut [(f32, bool)]) -> (f64, f32) {
     (best.0 as f64 / scores.len().max(1) as f64, best.1)
 }
 
-/// Returns the true accept rate: the share of pairs of one person above the threshold that accepts the
-/// fraction `far` of the pairs of two people.
+/// Returns the true accept rate: the share of the pairs of one person that the threshold accepts. The
+/// threshold accepts at most the fraction `far` of the pairs of two people. `sorted` is in descending order.
 fn tar(sorted: &[(f32, bool)], far: f64) -> f64 {
     let different = sorted.iter().filter(|(_, same)| !same).count();
     let same = sorted.len() - different;

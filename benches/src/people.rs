@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::setup::Setup;
 
 const FACES_PER_PHOTO: usize = 5;
-/// Cosine of two pictures of one guest, well above the threshold of clustering, as good pictures have.
+/// Cosine of two pictures of one guest. As with good pictures, it is well above the clustering threshold.
 const SAME_PERSON_COSINE: f32 = 0.64;
 
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub struct PeopleArgs {
     /// Faces per guest, on average
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     each: u32,
-    /// Share of faces that are the only one of their person, 0 to 1
+    /// Share of faces whose person has no other face, 0 to 1
     #[arg(long, default_value_t = 0.3)]
     alone: f32,
     /// Share of faces of low quality, 0 to 1
@@ -38,14 +38,15 @@ struct PeopleReport {
     people: usize,
     /// Duration of the first clustering, seconds.
     formed_s: f64,
-    /// Faces added afterwards.
+    /// Number of faces added after the first clustering.
     later_faces: usize,
-    /// Duration of clustering them, seconds.
+    /// Duration of the update with the added faces, seconds.
     later_s: f64,
 }
 
-/// Measures how long a collection's people take to cluster, and to update with a few more faces. The
-/// embeddings are synthetic; `accuracy` measures on real faces how well clustering separates people.
+/// Measures the seconds to cluster a collection's faces into people, and to update the people with further
+/// faces. The embeddings are synthetic; `accuracy` measures on real faces how well clustering separates
+/// people.
 pub fn run(setup: &Setup, args: &PeopleArgs) -> Result<()> {
     if ![args.alone, args.poor, args.later].iter().all(|share| (0.0..=1.0).contains(share)) {
         bail!("--alone, --poor and --later must be from 0 to 1");
@@ -81,7 +82,7 @@ pub fn run(setup: &Setup, args: &PeopleArgs) -> Result<()> {
     Ok(())
 }
 
-/// A generator of photos of guests, each photographed often, and passers-by, each photographed once.
+/// A generator of photos. Guests occur in many photos, passers-by in one photo each.
 struct Crowd {
     rng: Rng,
     /// The mean embedding of each guest.
@@ -139,7 +140,7 @@ impl Crowd {
     }
 }
 
-/// A pseudo-random number generator, the same in every run: SplitMix64 (Steele, Lea, Flood 2014).
+/// A pseudo-random number generator with a fixed seed: SplitMix64 (Steele, Lea, Flood 2014).
 struct Rng(u64);
 
 impl Rng {

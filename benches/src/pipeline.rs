@@ -87,8 +87,7 @@ fn measure(
             photos.par_iter().map(|bytes| pipeline.analyse(bytes)).collect::<Result<Vec<_>, _>>()
         })?)
     };
-    // Two untimed passes warm up the sessions, and give the check of bfloat16 against f32 the faces that it
-    // needs.
+    // Two untimed passes warm up the sessions, and provide the faces for the check of bfloat16 against f32.
     pass()?;
     pass()?;
     let start = Instant::now();

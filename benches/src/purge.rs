@@ -11,7 +11,6 @@ use crate::setup::Setup;
 
 const FACES_PER_PHOTO: usize = 5;
 const PHOTOS_PER_COMMIT: usize = 64;
-/// The name of the collection.
 const NAME: &str = "purged";
 
 #[derive(clap::Args)]
@@ -120,7 +119,7 @@ fn photo(number: usize, dim: usize, pack: &str) -> Photo {
     Photo { id, path: format!("IMG_{number:06}.jpg").into(), width: 6000, height: 4000, faces }
 }
 
-/// Returns the total size of the files below `folder`, bytes; unreadable ones count as 0.
+/// Returns the total size of the files below `folder`, bytes; unreadable files count as 0.
 fn size(folder: &std::path::Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let entry_size = |entry: std::fs::DirEntry| match entry.metadata() {

@@ -5,13 +5,13 @@ use picpick_engine::{DecodeLimits, Face, Models, Pack, Pipeline, Precision, Prov
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// The options of every measurement. Only this file reads the environment.
+/// The options of every measurement.
 #[derive(Args)]
 pub struct Setup {
     /// Model pack: the name of a built-in pack, or the path of a pack file (.toml)
     #[arg(long, global = true, default_value = picpick_engine::Pack::DEFAULT)]
     pack: String,
-    /// Precision of the models; 'auto' takes the fastest that passes its check
+    /// Precision of the models; 'auto' takes the fastest precision that passes its check
     #[arg(long, global = true, value_enum, default_value = "auto")]
     precision: Arithmetic,
     /// Folder with the downloaded models [default: ~/.cache/picpick]
@@ -82,13 +82,13 @@ impl Setup {
 /// The option for the program `picpick`, whose service is measured.
 #[derive(Args)]
 pub struct Program {
-    /// The program 'picpick' [default: the one in the folder of this program]
+    /// The program 'picpick' [default: 'picpick' in the folder of this program]
     #[arg(long)]
     program: Option<PathBuf>,
 }
 
 impl Program {
-    /// Returns the program's path. Errors if the default one does not exist.
+    /// Returns the program's path. Errors if no path is given and the default program does not exist.
     pub fn path(&self) -> Result<PathBuf> {
         if let Some(program) = &self.program {
             return Ok(program.clone());
@@ -104,7 +104,7 @@ impl Program {
     }
 }
 
-/// How the pipeline analyses a picture.
+/// The role of a picture, which determines its analysis.
 #[derive(Clone, Copy, PartialEq)]
 pub enum PictureRole {
     /// As a photo of the gallery.
@@ -114,7 +114,7 @@ pub enum PictureRole {
 }
 
 /// Returns the most central face of each picture, in order; `None` for a picture without a face. Uses all
-/// cores.
+/// cores. Errors if a picture cannot be read or analysed.
 pub fn central_faces(
     pipeline: &Pipeline,
     role: PictureRole,

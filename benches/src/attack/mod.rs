@@ -1,8 +1,9 @@
 //! Presentation attack detection (ISO/IEC 30107-3): the share of live pictures that are rejected (BPCER) and
 //! of attacks that are accepted (APCER), by threshold of the live score.
 //!
-//! Live pictures are real; attacks are simulated from them ([`simulate_attacks`]). Rates are given for single
-//! frames, and for challenges of six frames of one person under several rules. Head turns play no part.
+//! Live pictures are real; attacks are simulated from them ([`simulate_attacks`]). The report contains rates
+//! for single frames, and for challenges of six frames of one person under three rules. Head turns are not
+//! tested.
 
 mod simulate_attacks;
 
@@ -19,7 +20,7 @@ use simulate_attacks::{AttackKind, simulate_attack};
 
 /// Number of frames in a challenge.
 const FRAMES: usize = 6;
-/// Thresholds to measure; the product's own is among them.
+/// Thresholds to measure. The product's own threshold is in this list.
 const THRESHOLDS: [f32; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9];
 /// JPEG quality of simulated frames.
 const JPEG_QUALITY: i32 = 85;
@@ -29,7 +30,8 @@ pub struct AttackArgs {
     /// Folder with one folder of pictures for each person: NAME/PICTURE.jpg
     #[arg(long)]
     images: PathBuf,
-    /// Most pictures to use; of a person all or none, and people with six or more first
+    /// Limit of the pictures to use. Of a person, all pictures or none are used; people with at
+    /// least six pictures come first
     #[arg(long, default_value_t = 1200)]
     pictures: usize,
 }
@@ -56,7 +58,7 @@ struct Rule {
     rows: Vec<AttackRow>,
 }
 
-/// Error rates at one threshold: a lower score counts as an attack.
+/// Error rates at one threshold: a score below the threshold counts as an attack.
 #[derive(Serialize)]
 struct AttackRow {
     /// The threshold.
@@ -66,10 +68,10 @@ struct AttackRow {
     apcer: BTreeMap<&'static str, f64>,
 }
 
-/// The live scores of one person's pictures, as they are and as each kind of attack.
+/// The live scores of one person's pictures, unchanged and as each kind of attack.
 struct Person {
     live: Vec<f32>,
-    /// In the order of `AttackKind::ALL`.
+    /// The scores of each kind of attack, in the order of `AttackKind::ALL`.
     attacks: Vec<Vec<f32>>,
     /// Frames without one clear face.
     without_face: usize,
@@ -106,8 +108,12 @@ pub fn run(setup: &Setup, args: &AttackArgs) -> Result<()> {
     Ok(())
 }
 
-/// Returns the pictures of each person, at most two challenges' worth. People with enough pictures for a
-/// challenge come first, because single frames and challenges both need them.
+/// Returns the pictures of each person, at most 12. People with enough pictures for a challenge come first,
+/// because other people count in the rates of single frames only.
+///
+/// # Errors
+/// - A folder cannot be read.
+/// - No person has pictures within the limit.
 fn people(args: &AttackArgs) -> Result<Vec<Vec<PathBuf>>> {
     let entries_of = |folder: &PathBuf| -> Result<Vec<PathBuf>> {
         let entries =
@@ -133,7 +139,8 @@ fn people(args: &AttackArgs) -> Result<Vec<Vec<PathBuf>>> {
     });
     if people.is_empty() {
         bail!(
-            "{} contains no folder with pictures, or only folders with more than --pictures allows",
+            "{} contains no folder with pictures, or only folders with more pictures than --pictures \
+             allows; name another folder with --images, or raise --pictures",
             args.images.display()
         );
     }
@@ -178,7 +185,7 @@ fn nth_lowest_of_groups(scores: &[f32], nth: usize) -> Vec<f32> {
     groups.collect()
 }
 
-/// Returns BPCER and APCER at each threshold, of the scores that `select` returns for a person's scores.
+/// Returns BPCER and APCER at each threshold. `select` chooses from a person's scores the ones that count.
 fn sweep(people: &[Person], select: impl Fn(&[f32]) -> Vec<f32>) -> Vec<AttackRow> {
     let all = |scores: &dyn Fn(&Person) -> Vec<f32>| -> Vec<f32> {
         people.iter().flat_map(scores).collect()

@@ -1,7 +1,7 @@
 //! Simulates presentation attacks: a picture that is shown on a screen or printed, and photographed again.
 //!
-//! None is a recording of a real attack. Rates measured on simulations compare models and help to choose a
-//! threshold; they do not predict the success of real attackers. The result is deterministic.
+//! Rates measured on simulations compare models and help to choose a threshold. They do not predict the
+//! success of real attackers, because no frame is a recording of a real attack. The result is deterministic.
 
 use picpick_engine::Picture;
 use std::f32::consts::TAU;
@@ -143,16 +143,16 @@ fn print(
     })
 }
 
-/// Returns the brightness that the reflection of a soft light adds to a pixel. Paper has a tenth of a
-/// screen's.
+/// Returns the brightness that the reflection of a soft light adds to a pixel. Paper reflects a tenth as much
+/// as a screen.
 fn reflection(u: u32, v: u32, [x, y, strength]: [f32; 3], kind: AttackKind) -> f32 {
     let (dx, dy) = (u as f32 / WIDTH as f32 - x, v as f32 / HEIGHT as f32 - y);
     let gloss = if matches!(kind, AttackKind::Screen | AttackKind::Device) { 1.0 } else { 0.1 };
     gloss * strength * (-(dx * dx + dy * dy) / 0.03).exp()
 }
 
-/// Returns the colour at (x, y), interpolated bilinearly. Beyond its edge, the picture continues with its
-/// edge pixels.
+/// Returns the colour at (x, y) by bilinear interpolation. A point outside the picture gets the colour of the
+/// nearest edge pixel.
 fn bilinear(picture: &Picture, x: f32, y: f32) -> [f32; 3] {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let (x, y) = (x.clamp(0.0, width as f32 - 1.0), y.clamp(0.0, height as f32 - 1.0));

@@ -39,8 +39,8 @@ impl Degradation {
     }
 }
 
-/// Blurs with a Gaussian kernel of standard deviation `sigma`, pixels, truncated at 3 sigma. Beyond its edge,
-/// the picture continues with its edge pixels.
+/// Blurs with a Gaussian kernel of standard deviation `sigma`, pixels, truncated at 3 sigma. A point outside
+/// the picture has the colour of the nearest edge pixel.
 fn gaussian_blur(picture: &Picture, sigma: f32) -> Result<Picture> {
     let radius = (3.0 * sigma).ceil() as i64;
     let weight = |at: i64| (-0.5 * (at as f32 / sigma).powi(2)).exp();

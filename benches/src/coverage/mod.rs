@@ -1,7 +1,7 @@
 //! Measures the recall of faces by the parts of their quality: the tables behind the coverage report.
 //!
-//! In a gallery of good photos, some of each guest's photos are degraded in a known way. The guest searches
-//! with a good selfie, at the product's threshold and scoring.
+//! In a gallery of good photos, each step degrades a quarter of each guest's photos in a known way. The guest
+//! searches with a good selfie, at the product's threshold and scoring.
 
 mod degrade;
 mod table;
@@ -34,16 +34,16 @@ pub struct CoverageArgs {
     every: u16,
 }
 
-/// Distances between the eyes in reduced photos, pixels. The size part of the quality is 0 up to 8 px and 1
-/// from 36.
+/// Distances between the eyes in reduced photos, pixels. The size part of the quality is 0 up to 8 pixels and
+/// 1 from 36 pixels.
 const EYES_PX: [f32; 9] = [6.0, 7.0, 8.0, 10.0, 12.0, 14.0, 16.0, 20.0, 28.0];
-/// Blurs of photos in their original size, as in [`Degradation::blur`], up to one at which hardly a face is
+/// Blurs of photos in their original size, as in [`Degradation::blur`]. At the largest blur almost no face is
 /// found. Evenly spaced, because the distribution of blur in real photos is unknown.
 const BLURS: [f32; 7] = [0.02, 0.036, 0.052, 0.068, 0.084, 0.1, 0.116];
 /// Distances between the eyes and blurs of photos that are reduced and blurred.
 const BOTH: [(f32, f32); 4] = [(28.0, 0.036), (20.0, 0.052), (14.0, 0.052), (20.0, 0.084)];
-/// A step degrades one in this number of each guest's photos. The others stay good, so that the guest's faces
-/// still form one person.
+/// Limits the degraded photos: a step degrades one in four of each guest's photos. The others stay good, so
+/// that the guest's faces still form one person.
 const DEGRADED_ONE_IN: usize = 4;
 /// JPEG quality of degraded photos, high enough that compression does not affect recall.
 const JPEG_QUALITY: i32 = 92;
@@ -63,9 +63,9 @@ struct CoverageReport {
 #[derive(Serialize)]
 struct CoverageRow {
     step: String,
-    /// Faces searched for.
+    /// Number of faces that were searched for.
     faces: usize,
-    /// Degraded photos without a detected face. They count in no other field.
+    /// Number of degraded photos without a detected face, which count in no other field.
     undetected: usize,
     /// Mean quality, 0 to 1.
     quality: f64,
@@ -146,8 +146,8 @@ impl Bench<'_> {
         Ok(gallery)
     }
 
-    /// Returns the photos to search for, each as its index and the guest's selfie: with the default
-    /// degradation all photos of the guests, otherwise one in `DEGRADED_ONE_IN`, chosen by `nth`.
+    /// Returns the photos to search for, each as its index and the guest's selfie. With the default
+    /// degradation, these are all photos of the guests; otherwise one in `DEGRADED_ONE_IN`, chosen by `nth`.
     fn queries(&self, degradation: Degradation, nth: usize) -> Vec<(usize, &[f32])> {
         let is_default = degradation == Degradation::default();
         let mut queries = Vec::new();
@@ -160,8 +160,8 @@ impl Bench<'_> {
         queries
     }
 
-    /// Degrades the photos of step `nth` and searches for them. Returns the faces searched for, and the
-    /// number of photos without a detected face.
+    /// Degrades the photos of step `nth` and searches for these photos. Returns the faces that were searched
+    /// for, and the number of photos without a detected face.
     fn measure(&self, degradation: Degradation, nth: usize) -> Result<(Vec<Sample>, usize)> {
         let (queries, mut photos) = (self.queries(degradation, nth), self.photos.clone());
         if degradation != Degradation::default() {
@@ -187,7 +187,7 @@ impl Bench<'_> {
         Ok((samples.into_iter().flatten().collect(), undetected))
     }
 
-    /// Returns the photo at `index`, degraded, with the face that is detected afterwards.
+    /// Returns the photo at `index`, degraded, with the face that is detected in the degraded photo.
     fn degrade(&self, degradation: Degradation, index: usize) -> Result<Photo> {
         let good = self.photos.get(index).context("a photo is missing from the gallery")?;
         let Some(face) = good.faces.first() else { return Ok(good.clone()) };

@@ -52,9 +52,9 @@ impl Table {
     }
 }
 
-/// Returns the tables of the engine's coverage, in its order, and recall by quality score alone. Recall by
-/// one part uses faces whose other parts are good. Photos that were reduced and blurred are left out; they
-/// check the tables.
+/// Returns the tables of the engine's `coverage.rs`, in the order of that file, and recall by quality score
+/// alone. Recall by one part of the quality uses faces whose other parts are good. Leaves out photos that
+/// were both reduced and blurred, because these serve to check the tables.
 pub fn tables(samples: &[Sample]) -> Vec<Table> {
     let single = || samples.iter().filter(|sample| sample.kind != "both");
     let recall = |sample: &Sample| f64::from(u8::from(sample.found));
@@ -80,8 +80,8 @@ pub fn tables(samples: &[Sample]) -> Vec<Table> {
     vec![crisp, by_size, by_sharpness, by_pose, by_quality]
 }
 
-/// Returns the isotonic regression of `means` (number of samples, mean) by pooling adjacent violators (Ayer
-/// et al. 1955). A point without samples gets the value of the point before it.
+/// Returns the isotonic regression of `means` (number of samples, mean) by the pool adjacent violators
+/// algorithm (Ayer et al. 1955). A point without samples gets the value of the point before it.
 fn isotonic(means: &[(i32, f64)]) -> Vec<f64> {
     // Each pool: number of points, number of samples, mean.
     let mut pools: Vec<(usize, i32, f64)> = Vec::new();

@@ -17,13 +17,13 @@ pub struct Client {
     agent: Agent,
     /// `http://ADDRESS/api/v1`.
     base: String,
-    /// `authorization` or `cookie`, with its value.
+    /// Name and value of the header that authenticates: `authorization` or `cookie`.
     credential: (&'static str, String),
     /// The event's id.
     pub event: String,
 }
 
-/// A response with any status.
+/// A response, whatever its status.
 pub struct Answer {
     pub status: u16,
     headers: HeaderMap,
@@ -36,7 +36,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Errors if the response has another status.
+    /// Returns the response. Errors if its status is not `status`.
     fn is(self, status: u16) -> Result<Self> {
         if self.status == status {
             return Ok(self);
@@ -59,14 +59,13 @@ impl Answer {
     }
 }
 
-/// Returns the client address of `guest` in `X-Forwarded-For`, so that each guest has a rate limit of its
-/// own.
+/// Returns the client address of `guest` for `X-Forwarded-For`, so that each guest has a separate rate limit.
 pub fn address_of(guest: usize) -> String {
     format!("10.{}.{}.{}", guest >> 16 & 255, guest >> 8 & 255, guest & 255)
 }
 
 impl Client {
-    /// Creates the first account, an event, and an API key for the event. All further requests use this key.
+    /// Creates the first account, an event, and an API key for the event. All further requests use the key.
     pub fn set_up(address: &str, setup_token: &str) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -127,8 +126,8 @@ impl Client {
         self.get(&format!("/events/{}", self.event), 0)
     }
 
-    /// Uploads a photo in one part, which takes two requests (tus). Returns 204, or the status of the request
-    /// that failed.
+    /// Uploads a photo in one part, with two requests (tus). Returns 204, or the status of the request that
+    /// failed.
     pub fn upload(&self, name: &str, photo: &[u8]) -> Result<u16> {
         let tus = ("tus-resumable", "1.0.0".to_owned());
         let headers = [
@@ -149,7 +148,7 @@ impl Client {
         Ok(self.send("PATCH", upload, &[tus, ("upload-offset", "0".to_owned())], body, 0)?.status)
     }
 
-    /// Waits until no photo is pending. Returns the number of indexed photos.
+    /// Waits until no photo is pending. Returns the number of indexed photos. Errors after `INDEXED_MAX`.
     pub fn wait_until_indexed(&self) -> Result<u64> {
         let begun = Instant::now();
         let path = format!("/events/{}/jobs", self.event);
@@ -180,7 +179,8 @@ impl Client {
         self.send("POST", path, &[], Some(("application/json", body.as_bytes())), 0)
     }
 
-    /// Sends a request of `guest`. Errors if there is no complete response; every status is a response.
+    /// Sends a request of `guest`. Errors without a complete response; a response with an error status is no
+    /// error.
     fn send(
         &self,
         method: &str,

@@ -15,9 +15,11 @@ const READ_EVERY: Duration = Duration::from_millis(200);
 const STATUS_OK: &[u8] = b"HTTP/1.1 200";
 const PROGRESS_EVENT: &[u8] = b"event: progress";
 
-/// The connections of guests, on which the service streams an event's progress. Dropping it closes them.
+/// The connections of guests, on which the service streams an event's progress. Dropping the value closes the
+/// connections.
 ///
-/// One thread reads all sockets, because a thread for each would cost more than the service.
+/// One thread reads all sockets, because a thread for each socket would need more processor time than the
+/// service.
 pub struct Guests {
     shared: Arc<Shared>,
     reader: Option<JoinHandle<()>>,
@@ -40,7 +42,8 @@ struct Guest {
 }
 
 impl Guests {
-    /// Connects `count` guests. Raises the soft limit of open files to the hard limit.
+    /// Connects `count` guests. Raises the soft limit of open files to the hard limit, because each guest
+    /// needs a socket.
     pub fn connect(client: &Client, address: &str, count: usize) -> Result<Self> {
         let limit = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;

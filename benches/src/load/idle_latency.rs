@@ -13,15 +13,15 @@ const REQUESTS: usize = 60;
 /// The latency of single requests, one after another and without other load, and of the parts of a search.
 #[derive(Clone, Debug, Serialize)]
 pub struct IdleLatency {
-    /// Mean times of the stages of `analyse_selfie` in this program, on one thread.
+    /// Mean times of the stages of `analyse_query` in this program, on one thread.
     pub decode_ms: f64,
     pub detect_ms: f64,
     pub embed_ms: f64,
     /// `GET` of the event: connection, authentication, authorization, one row.
     pub show: Quantiles,
-    /// Search by a face of the event: as `show`, and the search and the file names.
+    /// Search by a face of the event: the work of `show`, the search, and the file names.
     pub face: Quantiles,
-    /// Search by a selfie: as `face`, and the analysis and a durable audit entry.
+    /// Search by a selfie: the work of `face`, the analysis, and a durable audit entry.
     pub selfie: Quantiles,
     /// Search by a selfie as the service itself measures it (`elapsed_ms`).
     pub own: Quantiles,
@@ -47,7 +47,7 @@ pub fn analysis(setup: &Setup, selfies: &[Vec<u8>]) -> Result<[f64; 3]> {
     Ok(sums.map(|sum| sum / sample.len().max(1) as f64))
 }
 
-/// Returns the selfies with which a search succeeds; the others would fail at any rate.
+/// Returns the selfies with which a search succeeds. The others would count as failures at every rate.
 pub fn keep_usable(client: &Client, selfies: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
     let mut kept = Vec::with_capacity(selfies.len());
     for selfie in selfies {
@@ -70,7 +70,7 @@ pub fn measure(client: &Client, selfies: &[Vec<u8>], analysis: [f64; 3]) -> Resu
         Ok(())
     })?;
     let face = face.context(
-        "no selfie matches a photo: --selfies must hold other pictures of the people in --photos",
+        "no selfie matches a photo: --selfies must contain other pictures of the people in --photos",
     )?;
     let by_face = measure_times(|_| client.search_by_face(&face).map(drop))?;
     let [decode_ms, detect_ms, embed_ms] = analysis;

@@ -1,8 +1,8 @@
 //! Measures the search rate that the running service sustains while photos are uploaded and guests hold open
 //! connections, or how its memory grows over time.
 //!
-//! The service is the real program with a data folder of its own. This program runs on the same machine and
-//! competes for it. It reports, and fails for no measured value.
+//! The service is the real program with a data folder of its own. This program runs on the machine of the
+//! service and competes for its cores. No measured value makes this program fail.
 
 mod client;
 mod guests;
@@ -66,7 +66,7 @@ pub struct LoadArgs {
     /// Duration of a step in seconds; a step has at least 100 searches
     #[arg(long, default_value_t = 30)]
     step_seconds: u64,
-    /// Highest 99th percentile of the search latency at a sustained rate, milliseconds
+    /// Limit of the 99th percentile of the search latency at a sustained rate, milliseconds
     #[arg(long, default_value_t = 250.0)]
     p99_ms: f64,
     /// Instead of steps, search at the first of --rates (default 2 per second) for this number of
@@ -78,7 +78,8 @@ pub struct LoadArgs {
     seed: u64,
     #[command(flatten)]
     program: Program,
-    /// An option of 'picpick serve', for instance --serve=--max-concurrent-searches=4; may be given several times
+    /// An option of 'picpick serve', for instance --serve=--max-concurrent-searches=4; may be given
+    /// several times
     #[arg(long = "serve", value_name = "OPTION", allow_hyphen_values = true)]
     serve: Vec<String>,
     /// Folder in which to create the service's data folder, which is removed at the end [default:
@@ -102,7 +103,7 @@ pub fn run(setup: &Setup, args: &LoadArgs) -> Result<()> {
     print_note(setup, &format!("{indexed} photos with {faces} faces are indexed"));
     let selfies = idle_latency::keep_usable(&client, selfies)?;
     if selfies.is_empty() {
-        bail!("the service finds no clear face in any of the selfies");
+        bail!("no selfie shows one clear face; name other pictures with --selfies");
     }
     let idle = idle_latency::measure(&client, &selfies, analysis)?;
     let guests = connect(&client, &service, args.guests)?;
@@ -167,7 +168,7 @@ fn connect(client: &Client, service: &Service, count: usize) -> Result<Guests> {
     while guests.open() < count {
         if begun.elapsed() > CONNECT_MAX {
             bail!(
-                "only {} of {count} guests were connected after {} s",
+                "only {} of {count} guests were connected after {} s; lower --guests",
                 guests.open(),
                 CONNECT_MAX.as_secs()
             );
@@ -177,14 +178,14 @@ fn connect(client: &Client, service: &Service, count: usize) -> Result<Guests> {
     Ok(guests)
 }
 
-/// Uploads photos until the event has at least `faces_min` faces; `None`: each photo once. Returns the
+/// Uploads photos until the event has at least `faces_min` faces; with `None`, each photo once. Returns the
 /// numbers of indexed photos and faces.
 fn fill(client: &Client, photos: &Photos, faces_min: Option<u64>) -> Result<(u64, u64)> {
     let Some(faces_min) = faces_min else {
         send(client, photos, photos.len())?;
         return Ok((client.wait_until_indexed()?, client.faces()?));
     };
-    // A first part shows how many faces a photo has.
+    // The first round measures how many faces a photo has.
     let mut next = usize::try_from(faces_min.div_ceil(4))?;
     loop {
         send(client, photos, next)?;
@@ -193,7 +194,7 @@ fn fill(client: &Client, photos: &Photos, faces_min: Option<u64>) -> Result<(u64
             return Ok((indexed, faces));
         }
         if faces == 0 {
-            bail!("the first {indexed} photos show no face");
+            bail!("the first {indexed} photos show no face; name other photos with --photos");
         }
         next = usize::try_from(((faces_min - faces) * indexed).div_ceil(faces))?;
     }

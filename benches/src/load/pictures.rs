@@ -32,7 +32,7 @@ impl Photos {
     }
 }
 
-/// Returns a different file with the same picture: `jpeg` with a comment segment after its first marker.
+/// Returns another file with the picture of `jpeg`: inserts a comment segment after the first marker.
 fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
     let comment = format!("picture {number:012}");
     let (start, rest) = jpeg.split_at(jpeg.len().min(2));
@@ -40,8 +40,8 @@ fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
     [start, &[0xff, 0xfe], &length, comment.as_bytes(), rest].concat()
 }
 
-/// Reads at most `count` selfies below `folder`, evenly chosen. With `side_px` their longer side is enlarged
-/// to that length, so that decoding costs as much as for a phone's picture.
+/// Reads at most `count` selfies below `folder`, evenly chosen. Enlarges their longer side to `side_px`, if
+/// given, so that decoding costs as much as for a phone's picture.
 pub fn selfies(folder: &Path, count: usize, side_px: Option<u32>) -> Result<Vec<Vec<u8>>> {
     let files = jpegs(folder)?;
     let step = files.len().div_ceil(count.max(1)).max(1);
@@ -85,7 +85,7 @@ fn jpegs(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        bail!("{} contains no JPEG files", folder.display());
+        bail!("{} contains no JPEG files; name another folder", folder.display());
     }
     found.sort();
     Ok(found)

@@ -26,7 +26,8 @@ const CLEARED_VARIABLES: [&str; 9] = [
     "PICPICK_ALERT_WEBHOOK",
 ];
 
-/// A running service with a data folder of its own. Dropping it kills the process and removes the folder.
+/// A running service with a data folder of its own. Dropping the value kills the process and removes the
+/// folder.
 pub struct Service {
     process: Child,
     folder: PathBuf,
@@ -40,8 +41,8 @@ impl Service {
     /// Starts `program` with an empty folder below `base`, and with `options` in addition to the ones that
     /// the measurement needs.
     ///
-    /// This machine is a trusted proxy, so that each guest can have a client address of its own; the rate
-    /// limits of addresses are the default ones. The rate limit of API keys is raised, because all guests use
+    /// This machine is a trusted proxy, so that each guest can have a separate client address. The rate
+    /// limits of addresses have their defaults. The rate limit of API keys is raised, because all guests use
     /// one key.
     pub fn start(program: &Path, base: &Path, options: &[String]) -> Result<Self> {
         let folder = base.join(format!("picpick-bench-{}", std::process::id()));
@@ -69,14 +70,17 @@ impl Service {
         Ok(service)
     }
 
-    /// Reads the service's address and setup token from its output.
+    /// Reads the service's address and setup token from its standard error.
     fn wait_until_listening(&mut self, lines: &Receiver<String>) -> Result<()> {
         let begun = Instant::now();
         let mut output = String::new();
         while self.setup_token.is_empty() {
             let left = START_MAX.saturating_sub(begun.elapsed());
             let Ok(line) = lines.recv_timeout(left) else {
-                bail!("the service did not start listening; its output: {output}");
+                bail!(
+                    "the service ended or did not listen within {} s; its output: {output}",
+                    START_MAX.as_secs()
+                );
             };
             if let Some(address) = line.strip_prefix("PicPick listens on http://") {
                 address.clone_into(&mut self.address);
@@ -116,8 +120,8 @@ impl Drop for Service {
     }
 }
 
-/// Reads the lines of the service's standard error until it ends, because the service would block on a full
-/// pipe.
+/// Reads the lines of the service's standard error until the service ends, because the service would block on
+/// a full pipe.
 fn read_lines(process: &mut Child) -> Result<Receiver<String>> {
     let stderr = process.stderr.take().context("the service has no standard error")?;
     let (sender, receiver) = channel();
@@ -152,10 +156,12 @@ impl Usage {
         };
         let (status, stat) = (read("status")?, read("stat")?);
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = kib.and_then(|text| text.trim().split(' ').next()).context("no VmRSS")?;
+        let kib = kib
+            .and_then(|text| text.trim().split(' ').next())
+            .context("the process status has no VmRSS")?;
         // The process name in parentheses may contain spaces. User and system time are the 12th and 13th
         // field after it (proc_pid_stat(5)).
-        let times = stat.rsplit_once(')').context("no process name")?.1;
+        let times = stat.rsplit_once(')').context("the process stat has no name")?.1;
         let ticks: u64 =
             times.split_whitespace().skip(11).take(2).map(|word| word.parse().unwrap_or(0)).sum();
         let ticks_per_s = rustix::param::clock_ticks_per_second();
@@ -166,8 +172,8 @@ impl Usage {
     }
 }
 
-/// Returns the processor time that all processes of this machine have used, and that its host has stolen,
-/// seconds.
+/// Returns the processor time that all processes of this machine have used plus the time that its host has
+/// stolen, seconds.
 pub fn machine_cpu_s() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
     let times = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);

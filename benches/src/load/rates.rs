@@ -1,8 +1,8 @@
 /// The rates to try: a list, or a search for the highest good rate.
 pub enum Rates {
     Listed(std::collections::VecDeque<f64>),
-    /// Doubles the rate until one fails, then bisects. `good` is the highest rate that was good, 0 if none
-    /// was; `bad` is the lowest that was not.
+    /// Doubles the rate until a rate is not good, then bisects. `good` is the highest good rate, 0 without one;
+    /// `bad` is the lowest rate that was not good.
     Bisected {
         good: f64,
         bad: Option<f64>,
@@ -13,7 +13,7 @@ pub enum Rates {
 const RATE_FIRST: f64 = 1.0;
 /// A bisection ends when the gap between good and bad is at most this fraction of the good rate.
 const GAP_MAX: f64 = 0.1;
-/// The highest rate of a bisection, requests per second; above what the target machines reach.
+/// Limits the rate of a bisection, requests per second; higher than the target machines reach.
 const RATE_MAX: f64 = 4096.0;
 
 impl Rates {
@@ -33,7 +33,7 @@ impl Rates {
                 (next <= RATE_MAX).then_some(next)
             }
             Self::Bisected { good, bad: Some(bad) } => {
-                // Ends at once if the first rate was not good.
+                // Without a good rate there is no interval to bisect.
                 let wide = *good > 0.0 && *bad - *good > GAP_MAX * *good;
                 wide.then(|| f64::midpoint(*good, *bad))
             }

@@ -21,7 +21,7 @@ pub struct LoadReport {
     pub serve_options: Vec<String>,
     pub quiet: IdleLatency,
     pub steps: Vec<Step>,
-    /// The highest good rate of searches, see `is_good`; `None` if none was good or for a soak test.
+    /// The highest good rate of searches, see `is_good`; `None` without a good rate, and for a soak test.
     pub best_rate_per_s: Option<f64>,
     pub soak: Option<Soak>,
 }
@@ -58,7 +58,8 @@ pub fn show_header() {
     println!("  sent answered failed   p50   p90   p99    max  p99 ms    MiB service others");
 }
 
-/// Prints a step as one line, which ends with a minus if the rate is not good.
+/// Prints a step as one line, which ends with a minus sign if the rate is not good. Prints its failures
+/// below.
 pub fn show_step(step: &Step, is_good: bool) {
     let Step { searches, uploads, .. } = step;
     let latency = &searches.latency;
@@ -94,7 +95,7 @@ fn show_failures(what: &str, requests: &Requests) {
     }
 }
 
-/// Prints the report: as JSON all of it, otherwise what `show_step` has not printed yet.
+/// Prints the report: as JSON the whole report, otherwise the parts that `show_step` has not printed.
 pub fn show(setup: &Setup, report: &LoadReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);

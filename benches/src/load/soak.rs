@@ -22,7 +22,7 @@ pub struct Soak {
     pub rss_mib: Vec<(f64, f64)>,
     /// Slope of the least-squares line through all samples, MiB per minute.
     pub slope_mib_per_min: f64,
-    /// Slope of the second half, when caches and pools are full.
+    /// Slope of the second half, in which caches and pools are full, MiB per minute.
     pub slope_late_mib_per_min: f64,
 }
 

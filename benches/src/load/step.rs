@@ -2,7 +2,7 @@
 //!
 //! The load is an open loop: requests are sent at their planned times, whether or not earlier ones have a
 //! response, and their latency counts from the planned time. So a stall counts for every request that was
-//! planned during it (no coordinated omission).
+//! planned during the stall (no coordinated omission).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,8 @@ const SEARCHES_AT_ONCE: usize = 400;
 const UPLOADS_AT_ONCE: usize = 32;
 /// Stack size of a sending thread.
 const STACK_BYTES: usize = 512 << 10;
-/// Minimum number of searches in a step, so that the 99th percentile is not just the slowest of a few.
+/// Minimum number of searches in a step, so that the 99th percentile is more than the slowest of a few
+/// searches.
 const SEARCHES_MIN: f64 = 100.0;
 /// The status of a request without a response.
 const NO_RESPONSE: u16 = 0;
@@ -52,7 +53,7 @@ pub struct Step {
     pub own: Quantiles,
     /// Uploads; the two requests of a photo count as one.
     pub uploads: Requests,
-    /// Guests that are still connected at the end.
+    /// Number of guests that are still connected at the end.
     pub guests_open: usize,
     /// Progress events per second, to all guests together.
     pub updates_per_s: f64,
@@ -164,8 +165,8 @@ impl Requests {
 }
 
 /// Runs `op` at each time of `plan`, counted from `begun`, on at most `at_once` threads. Latency includes the
-/// wait for a free thread. `op` gets the number of the operation and returns its status, whether it
-/// succeeded, and its duration as the service measures it.
+/// wait for a free thread. `op` gets the number of the operation. It returns the status, whether the
+/// operation succeeded, and the duration that the service measured.
 fn open_loop(
     plan: &[Duration],
     at_once: usize,
@@ -188,7 +189,7 @@ fn open_loop(
     std::thread::scope(|scope| {
         for _ in 0..at_once.min(plan.len()) {
             let worker = std::thread::Builder::new().stack_size(STACK_BYTES);
-            // If a thread cannot be started, requests wait for the others, and the latency shows it.
+            // If a thread cannot be started, requests wait for the other threads, which raises the latency.
             let _ = worker.spawn_scoped(scope, work);
         }
     });

@@ -9,9 +9,9 @@ use crate::infra::db::Db;
 
 const VERIFY_AFTER: &str = "\
 Recomputes the hash of every entry and checks that no entry is missing. Keep the
-last hash in another place: comparing it later shows whether entries were cut
-off the end. The database is the one of 'picpick serve' (PICPICK_DATABASE_URL);
-nothing in it is changed.
+last hash in another place: a later comparison shows whether entries were
+removed from the end. Reads the database of 'picpick serve'
+(PICPICK_DATABASE_URL) and changes nothing in it.
 
 With --json: {\"entries\", \"head\", \"broken_at\"}.";
 

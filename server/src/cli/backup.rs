@@ -15,11 +15,11 @@ use crate::config::UsageError;
 use crate::config::s3_access;
 
 const BACKUP_AFTER: &str = "\
-Writes only what has changed since the last backup to the same place. Photos may
-be indexed meanwhile. A backup does not contain the keyring and cannot be opened
-without it: keep a copy of the keyring in another place. A purge destroys the
-collection's key, so its backups can no longer be opened; the receipt says when
-they expire.
+Writes only the rows that have changed since the last backup to this place.
+Photos may be indexed during a backup. A backup does not contain the keyring and
+cannot be opened without it: keep a copy of the keyring in another place. A
+purge destroys the collection's key, so that backups of the collection can no
+longer be opened; the receipt names the day when the last of them expires.
 
 For S3, set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for
 services other than Amazon's, AWS_ENDPOINT_URL_S3.
@@ -51,7 +51,7 @@ pub struct BackupArguments {
     place: PathBuf,
     /// Names of the collections [default: all]
     names: Vec<String>,
-    /// Days until the backup expires; the next backup then removes it
+    /// Days until the backup expires; the first backup after that day removes it
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
     keep_days: u32,
 }
@@ -129,9 +129,11 @@ struct BackupRow {
     expires_unix_s: u64,
 }
 
-/// Opens an object store. Makes a relative folder absolute, because receipts name it later.
+/// Opens the object store at `at`. Makes the path of a folder absolute, because receipts name it.
 fn open(at: &Path) -> Result<Box<dyn ObjectStore>> {
-    let text = at.to_str().ok_or_else(|| UsageError(format!("{} is not UTF-8", at.display())))?;
+    let text = at
+        .to_str()
+        .ok_or_else(|| UsageError(format!("the path {} is not UTF-8; rename it", at.display())))?;
     if text.contains("://") {
         return Ok(object_store::open(text, s3_access(text)?.as_ref())?);
     }
@@ -164,10 +166,13 @@ pub fn save(context: &Context, arguments: &BackupArguments) -> Result<Report> {
             }
         }
     }
-    // A purged collection gets no new backup, which would remove its expired ones.
+    // A backup removes the expired backups of its own collection only, and a purged collection gets no
+    // backup.
     data.remove_expired_backups(place.as_ref())?;
     if backups.is_empty() && failed.is_empty() {
-        text = "There are no collections to back up.\n".into();
+        text = "There are no collections to back up; create one with \
+                'picpick collections create NAME'.\n"
+            .into();
     }
     let status = if failed.is_empty() { ExitStatus::Done } else { ExitStatus::Failed };
     Ok(Report::new(&BackupDocument { place: place.name(), backups, failed }, text)?.with(status))

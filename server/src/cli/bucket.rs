@@ -8,11 +8,10 @@ use tempfile::TempDir;
 
 use crate::config::s3_access;
 
-/// Photos of a batch, all on this disk at once: some hundreds of megabytes.
+/// Limits the photos of a batch. All of them are on this disk at the same time: 320 MB if a photo has 10 MB.
 const TOGETHER: usize = 32;
 
-/// The objects below a prefix of a bucket, for `picpick upload`. Reads them and changes nothing in the
-/// bucket.
+/// The objects below a prefix of a bucket, for `picpick upload`. Changes nothing in the bucket.
 pub struct PhotoBucket {
     place: Box<dyn ObjectStore>,
     objects: Vec<ObjectMeta>,

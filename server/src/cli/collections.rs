@@ -13,8 +13,8 @@ use super::{coverage, format, pack_option, receipt, retention_options};
 use crate::config::UsageError;
 
 const CREATE_AFTER: &str = "\
-A collection uses the model pack it was created with for good, because faces of
-two packs cannot be compared.
+The model pack of a collection cannot be changed later, because faces of
+different packs cannot be compared.
 
 Examples:
   picpick collections create 'Anna & Ben'
@@ -23,23 +23,23 @@ Examples:
 With --json: {\"name\", \"id\", \"pack\", \"created_unix_s\", \"purpose\",
 \"legal_basis\", \"ends_unix_s\"}.";
 const LIST_AFTER: &str = "\
-With --json: {\"collections\": [what 'create' gives]}.";
+With --json: {\"collections\": [the document of 'create']}.";
 const SHOW_AFTER: &str = "\
-With --json: what 'create' gives, and {\"photos\", \"faces\", \"people\",
+With --json: the document of 'create', and {\"photos\", \"faces\", \"people\",
  \"low_quality_faces\", \"photos_without_faces\", \"index\", \"threshold\"}.";
 const KEEP_AFTER: &str = "\
-Changes only what you give here.
+Changes only the values that you name.
 
 Example:
   picpick collections keep 'Anna & Ben' --days 60
 
-With --json: what 'create' gives.";
+With --json: the document of 'create'.";
 const DELETE_AFTER: &str = "\
-Destroys the key first: from then on neither the stored data nor any copy of it
-can be read, except with an older copy of the keyring, which you must destroy
+Destroys the collection's key first. From then on, only an older copy of the
+keyring can open copies of the data: destroy older copies of the keyring
 yourself. Then removes the files, scans the data folder for remains, and writes
 a signed receipt. If a purge is interrupted, the next command completes it. Your
-photo files are not touched.
+photo files are not changed.
 
 With --json: {\"deleted\", \"id\", \"receipt\"}.";
 
@@ -58,7 +58,7 @@ pub enum CollectionsCommand {
     /// List all collections
     #[command(after_help = LIST_AFTER)]
     List,
-    /// Describe one collection: its contents, and which faces are hard to find
+    /// Describe one collection: its contents, and the faces that are hard to find
     #[command(after_help = SHOW_AFTER)]
     Show {
         /// Name of the collection
@@ -79,7 +79,7 @@ pub enum CollectionsCommand {
     Delete {
         /// Name of the collection
         name: String,
-        /// Delete; without this option the command only shows what it would delete
+        /// Delete; without this option, only show the numbers of photos and faces to delete
         #[arg(long)]
         yes: bool,
         /// Also write the receipt to this file
@@ -217,7 +217,7 @@ fn show(context: &Context, name: &str, choice: &pack_option::PackOption) -> Resu
     Report::new(&document, text)
 }
 
-/// Errors with the counts of what a purge would delete, unless `yes` confirms it.
+/// Errors with the numbers of photos and faces that a purge would delete, unless `yes` is set.
 fn warn_unless(
     context: &Context,
     name: &str,
@@ -227,7 +227,7 @@ fn warn_unless(
     if yes {
         return Ok(());
     }
-    // A collection that does not open can still be deleted; its counts are then unknown.
+    // A collection that cannot be opened can still be deleted, with unknown counts.
     let counts = match context.collection(name, choice) {
         Ok((collection, _)) => {
             let known = coverage::of(&collection);
@@ -236,7 +236,7 @@ fn warn_unless(
         }
         Err(error) => format!("an unknown number of faces ({error})"),
     };
-    let hint = format!("this would delete collection '{name}' with {counts}; add --yes to do it");
+    let hint = format!("this would delete collection '{name}' with {counts}; add --yes to confirm");
     Err(UsageError(hint).into())
 }
 

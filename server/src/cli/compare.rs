@@ -17,8 +17,8 @@ Example:
 With --json: {\"similarity\", \"threshold\", \"same_person\", \"pack\", \"provider\",
 \"photos\": [{\"photo\", \"faces\", \"quality\", \"box\": [x, y, width, height]}]}.";
 
-/// Compares one face of each photo (1:1). Exit status 0 for either verdict; see 'same_person' with
-/// --json.
+/// Compares one face of each photo (1:1). The exit status is 0 for both verdicts; with --json, the
+/// verdict is 'same_person'.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct CompareArguments {
@@ -26,10 +26,10 @@ pub struct CompareArguments {
     photo_a: PathBuf,
     #[arg(value_name = "PHOTO_B")]
     photo_b: PathBuf,
-    /// Which face of PHOTO_A to use when it shows several: 1 is the leftmost
+    /// Number of the face to use if PHOTO_A shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_a: Option<u32>,
-    /// Which face of PHOTO_B to use when it shows several: 1 is the leftmost
+    /// Number of the face to use if PHOTO_B shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_b: Option<u32>,
     #[command(flatten)]
@@ -73,7 +73,10 @@ pub fn run(context: &Context, arguments: &CompareArguments) -> Result<Report> {
     let poor = |(_, image): &(&Path, &ProbeImage)| image.subject.quality < Quality::LOW;
     for (path, _) in [image_a, image_b].into_iter().filter(poor) {
         let path = format::path(path);
-        text += &format!("The face in {path} is small, blurred or turned away: less reliable.\n");
+        text += &format!(
+            "The face in {path} is small, blurred or turned away, which makes the result less\n\
+             reliable; use a clearer photo.\n"
+        );
     }
     let document = CompareDocument {
         similarity,

@@ -8,8 +8,8 @@ use super::pack_option;
 use super::report::note;
 use crate::config::Config;
 
-/// What every command gets: configuration, model cache and the Ctrl-C handler. Its methods open data folders,
-/// collections and models, and print their warnings on standard error.
+/// The configuration, the model cache and the Ctrl-C handler of a command. The methods open data folders,
+/// collections and models, and print warnings on standard error.
 pub struct Context {
     pub config: Config,
     pub models: Models,
@@ -17,21 +17,21 @@ pub struct Context {
 }
 
 impl Context {
-    /// Returns the context of `config`. Touches no folder yet.
+    /// Returns the context of `config`. Opens no folder.
     pub fn new(config: Config, interrupt: Arc<Interrupt>) -> Self {
         let models = Models::new(config.models.clone(), config.offline.clone());
         Self { config, models, interrupt }
     }
 
-    /// Opens the data folder. Creates it if it does not exist.
+    /// Opens the data folder. Creates the folder if it does not exist.
     pub fn data(&self) -> Result<DataDir> {
         let data = DataDir::open(&self.config.data, self.config.keyring.as_deref())?;
         data.warnings().iter().for_each(|remark| note(&format!("note: {remark}")));
         Ok(data)
     }
 
-    /// Opens the data folder. `None` if it does not exist or is empty: a command that only reads must
-    /// not create a folder at a mistyped path.
+    /// Opens the data folder; returns `None` if the folder does not exist or is empty. A command that only
+    /// reads uses it, so that a mistyped path creates no folder.
     pub fn data_if_there(&self) -> Result<Option<DataDir>> {
         let folder = &self.config.data;
         let empty = match std::fs::read_dir(folder) {
@@ -41,11 +41,16 @@ impl Context {
         if empty { Ok(None) } else { self.data().map(Some) }
     }
 
-    /// Opens the data folder for the collection called `name`. Errors: `NoCollection` without a data folder.
+    /// Opens the data folder for the collection called `name`.
+    ///
+    /// # Errors
+    /// - `Error::NoCollection` if there is no data folder.
+    /// - The errors of `DataDir::open`.
     pub fn data_with(&self, name: &str) -> Result<DataDir> {
         let missing = || {
             let hint = format!(
-                "; there is no data folder {} yet, 'picpick collections create NAME' creates it",
+                "; there is no data in {}: name another data folder with --data, or create one with 'picpick \
+                 collections create NAME'",
                 self.config.data.display()
             );
             Error::NoCollection { name: name.to_owned(), hint }
@@ -77,8 +82,8 @@ impl Context {
     }
 }
 
-/// Reads at most `bytes_max` + 1 bytes of a file: one byte more than the limit lets the caller detect a
-/// larger file. The error names the file.
+/// Reads at most `bytes_max` + 1 bytes of a file. The byte above the limit lets the caller detect a larger
+/// file. The error names the file.
 pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     use std::io::Read;
     let read = || {

@@ -9,9 +9,9 @@ use super::table::Table;
 use super::{format, pack_option};
 
 const AFTER: &str = "\
-A face counts as small, blurred or turned away if fewer than two in three faces
-like it were found in tests on public photos. The expected share of a guest's
-photos assumes a clear selfie and ignores faces that were not detected at all.
+A face counts as small, blurred or turned away if tests on public photos found
+fewer than two thirds of the faces of this size, sharpness or pose. The expected
+share of a guest's photos assumes a clear selfie and ignores undetected faces.
 
 Examples:
   picpick coverage 'Anna & Ben'
@@ -23,7 +23,7 @@ With --json: {\"collection\", \"photos\", \"without_face\", \"faces\", \"good\",
 \"quality\", \"box\": [x, y, width, height]}]}]; box in pixels of the upright
 photo.";
 
-/// Estimates which faces of a collection guests will find and which they will not.
+/// Estimates which faces of a collection guests will find and which they will miss.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct CoverageArguments {
@@ -115,7 +115,7 @@ pub fn of(collection: &Collection) -> Coverage {
     })
 }
 
-/// Returns at most two lines that tell the photographer what guests will not find.
+/// Returns at most two lines: the number of faces that guests may not find, and of photos without a face.
 pub fn warning(coverage: &Coverage) -> String {
     let mut text = String::new();
     if coverage.weak() > 0 {
@@ -159,7 +159,7 @@ fn summary(name: &str, coverage: &Coverage) -> String {
         text += &format!("{photos} {verb} no detectable face.\n");
     }
     if coverage.weak() + coverage.without_face > 0 {
-        text += "List them with --photos small, blurred, turned or none.\n";
+        text += "List these photos with --photos small, blurred, turned or none.\n";
     }
     text
 }

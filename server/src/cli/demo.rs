@@ -13,12 +13,12 @@ use super::search::{SearchRequest, sheet_path};
 use super::{format, index, retention_options, search};
 
 const COLLECTION: &str = "Demo event";
-/// File name of the sample that serves as the selfie; all other samples are the event's photos.
+/// File name of the sample that is the selfie. All other samples are the event's photos.
 const SELFIE: &str = "obama.jpg";
 
 /// Downloads the models and twelve sample photos, indexes eleven of them into the collection 'Demo
-/// event', searches with the twelfth, writes a contact sheet and prints its path. It can be run
-/// again at any time, and changes no other collection.
+/// event', searches with the twelfth, writes a contact sheet and prints its path. The demo can
+/// be repeated at any time, and changes no other collection.
 #[derive(Args, Debug)]
 pub struct DemoArguments {
     /// File for the contact sheet [default: contact-sheet.html in the data folder]

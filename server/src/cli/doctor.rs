@@ -11,13 +11,14 @@ use super::format;
 use super::report::{ExitStatus, Report};
 
 const AFTER: &str = "\
-Without PHOTO it uses the sample photos of 'picpick demo', if they are there.
-Times are for one core. Cosines compare the embeddings of the whole pipeline,
-detection included, with those of the last provider listed. Nothing is changed.
+Without PHOTO, uses the sample photos of 'picpick demo' if they were downloaded.
+Times are for one core. Cosines compare the embeddings of each provider with
+those of the last provider in the list; each provider detects the faces itself.
+No data is changed.
 
 With --json: {\"version\", \"processor\", \"memory\", \"runtime\", \"models\",
-\"packs\", \"data\", \"advice\"}. Exit status 1 when the default model pack cannot
-run.";
+\"packs\", \"data\", \"advice\"}. The exit status is 1 if the default model
+pack cannot run.";
 
 /// Processor features that the models and the index use.
 const FEATURES: [&str; 8] =
@@ -199,7 +200,7 @@ fn examine(
     } else if !status.fetched && pack.reference() == Pack::DEFAULT {
         advice.push("download the default models with 'picpick models fetch'".into());
     }
-    // Compares OpenVINO's two precisions; the plain CPU provider only if it is the only one.
+    // Compares the providers of OpenVINO; compares the plain CPU provider only if there is no other.
     let compared: Vec<Provider> = match candidates.as_slice() {
         [rest @ .., Provider::Cpu] if !rest.is_empty() => rest.to_vec(),
         all => all.to_vec(),
@@ -231,9 +232,10 @@ fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
         return "not used: it needs a processor with AMX and the OpenVINO runtime".into();
     }
     match Pipeline::bf16_check(&context.models, pack) {
-        None => "not measured yet: the first 32 faces will be used for it".into(),
+        None => "not measured yet: the first 32 faces will be used for the measurement".into(),
         Some(verdict) => {
-            let outcome = if verdict.passed { "passed" } else { "off, it differs from f32" };
+            let outcome =
+                if verdict.passed { "passed" } else { "off, because it differs from f32" };
             let (faces, min, mean) = (verdict.faces, verdict.cosine_min, verdict.cosine_mean);
             format!("{outcome}: cosine to f32 on {faces} faces at least {min:.4}, mean {mean:.4}")
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::context::read_file;
 use super::table::Table;
 
-/// Lowest intersection over union, 0 to 1, at which two boxes count as the same face.
+/// Minimum intersection over union, 0 to 1, of two boxes that count as one face.
 const SAME_FACE_IOU: f32 = 0.5;
 
 /// The self-check's result for one provider.
@@ -18,25 +18,29 @@ pub struct ProviderCheck {
     pub provider: String,
     pub photos: usize,
     pub faces: usize,
-    /// Mean time of detection with refinement.
+    /// Mean time of detection with refinement, milliseconds.
     pub detect_ms_per_photo: f64,
     pub embed_ms_per_face: f64,
-    /// Faces that the reference provider found too; the cosines compare the two embeddings of each.
+    /// Number of faces that the reference provider detected too. The cosines compare the two embeddings of
+    /// each of these faces.
     pub faces_compared: usize,
     pub cosine_min: Option<f32>,
     pub cosine_mean: Option<f32>,
 }
 
-/// The faces of each photo, and the total time of detection and embedding.
+/// The faces of each photo, and the total times of detection and embedding.
 struct ProviderMeasurement {
     photos: Vec<Vec<Face>>,
     detect: Duration,
     embed: Duration,
 }
 
-/// Runs `photos` through `pack` with each of `providers` and compares the results with those of the last one,
-/// the reference. It measures the whole pipeline, so that a detector that misses faces shows too. Photos that
-/// cannot be read are left out. Keeps no face.
+/// Runs `photos` through `pack` with each of `providers` and compares the results with those of the last
+/// provider, the reference. Measures the whole pipeline, because a provider may also miss faces. Leaves out
+/// photos that cannot be read. Stores no face.
+///
+/// # Errors
+/// The errors of `Pipeline::load` and `Pipeline::analyse`.
 pub fn check(
     models: &Models,
     pack: &Pack,
@@ -61,7 +65,7 @@ fn measure(
 ) -> Result<ProviderMeasurement> {
     let pipeline =
         Pipeline::load(models, pack, Precision::Only(provider), DecodeLimits::default())?;
-    // The first pass prepares the models for each input size; only the second is timed.
+    // The first pass prepares the models for each input size, so only the second pass is timed.
     let readable: Vec<&Vec<u8>> =
         photos.iter().filter(|bytes| pipeline.analyse(bytes).is_ok()).collect();
     let mut measured =

@@ -13,9 +13,10 @@ use super::table::Table;
 use super::{format, pack_option, receipt};
 
 const AFTER: &str = "\
-Check the list before you add --yes: it may contain a relative, and it may lack
-a face seen from the side; '--min-similarity' changes the limit. The photo files
-are not touched. Indexing the photos again does not bring the faces back.
+Check the list before you add --yes: the list may contain a relative, and may
+lack a face that is seen from the side. '--min-similarity' changes the required
+similarity. The photo files are not changed. Indexing the photos again does not
+add the erased faces again.
 
 Examples:
   picpick erase 'Anna & Ben' --selfie guest.jpg
@@ -24,8 +25,8 @@ Examples:
 With --json: {\"collection\", \"erased\", \"threshold\", \"faces\": [{\"photo\",
 \"face_id\", \"similarity\"}], \"receipt\"}.";
 
-/// Finds a person's faces as 'search --expand' does and erases them. Without '--yes' it only lists
-/// them.
+/// Erases a person's faces, which it finds as 'search --expand' does. Without '--yes' it only lists
+/// the faces.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct EraseArguments {
@@ -43,7 +44,7 @@ pub struct EraseArguments {
     /// Erase faces of at least this similarity, -1 to 1 [default: the collection's threshold]
     #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true)]
     min_similarity: Option<f32>,
-    /// Which face to use when the picture shows several: 1 is the leftmost
+    /// Number of the face to use if a picture shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     #[command(flatten)]
@@ -102,7 +103,7 @@ pub fn run(context: &Context, arguments: &EraseArguments) -> Result<Report> {
     let what = format::count(answer.matches.len(), "face");
     if !arguments.yes {
         text +=
-            &format!("This would erase {what} from '{}'; add --yes to do it.\n", arguments.name);
+            &format!("This would erase {what} from '{}'; add --yes to confirm.\n", arguments.name);
         return Report::new(&document, text);
     }
     let ids: Vec<FaceId> = answer.matches.iter().map(|found| found.face).collect();

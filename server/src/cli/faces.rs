@@ -13,13 +13,13 @@ use super::{format, pack_option, photos, receipt};
 use crate::config::UsageError;
 
 const LIST_AFTER: &str = "\
-PERSON is the number that 'picpick people' shows; a face of low quality may
+PERSON is the person's number in 'picpick people'. A face of low quality may
 belong to no person.
 
 With --json: {\"collection\", \"faces\": [{\"face_id\", \"photo\", \"photo_id\",
 \"quality\", \"box\": [x, y, width, height], \"person\": number or null}]}.";
 const DELETE_AFTER: &str = "\
-The photo stays in the collection; searches do not find the face any more.
+The photo stays in the collection, but searches no longer find the face.
 
 With --json: {\"collection\", \"deleted\": [face ids], \"receipt\"}.";
 
@@ -30,7 +30,7 @@ pub enum FacesCommand {
     List {
         /// Name of the collection
         name: String,
-        /// Only these: a face id, or a photo's path or id for all faces of the photo
+        /// List only these faces: face ids, or paths or ids of photos for all their faces
         #[arg(value_name = "FACE")]
         faces: Vec<OsString>,
         #[command(flatten)]
@@ -44,7 +44,7 @@ pub enum FacesCommand {
         /// Face ids, as 'faces list' and 'search --json' show them
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<FaceId>,
-        /// Delete; without this option the command only shows what it would delete
+        /// Delete; without this option, only show the number of faces to delete
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -135,7 +135,7 @@ fn all_faces(gallery: &Gallery) -> Vec<FaceRow> {
     all
 }
 
-/// Returns the ids of the faces in `wanted`, and of all faces of the photos in it.
+/// Returns the ids of the faces that `wanted` names, and of all faces of the photos that `wanted` names.
 fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<String>> {
     let mut chosen = Vec::new();
     for name in wanted {
@@ -164,7 +164,7 @@ fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Re
             return Err(picpick_engine::Error::NotFound { kind: "face", id }.into());
         }
         return Err(UsageError(format!(
-            "this would delete {what} from '{name}'; add --yes to do it"
+            "this would delete {what} from '{name}'; add --yes to confirm"
         ))
         .into());
     }

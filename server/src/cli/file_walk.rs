@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 /// The files and the skipped entries of a walk.
 #[derive(Debug, Default)]
 pub struct FoundFiles {
-    /// Regular files: the path of the folder as it was given, joined with the path below it.
+    /// Regular files: the path of the folder from the command line, joined with the path below the folder.
     pub files: Vec<PathBuf>,
-    /// Entries that were skipped although the user may expect them, each with the reason.
+    /// Skipped entries that are not hidden, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
 /// Collects the files at and below `paths`: folders with all their subfolders, in order of name. Skips hidden
-/// entries, and does not enter linked folders, so that a loop cannot occur. An entry that cannot be read is
-/// recorded in `skipped` and does not end the walk. Opens no file.
+/// entries. Does not follow links to folders, so that the walk cannot loop. Records an entry that cannot be
+/// read in `skipped` and continues. Opens no file.
 pub fn walk(paths: &[PathBuf]) -> FoundFiles {
     let mut found = FoundFiles::default();
     for path in paths {
-        // A path on the command line is explicit, so it is taken even if it is hidden or a link.
+        // The user named this path, so it is used even if it is hidden or a link.
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => found.folder(path),
             outcome => found.file(path.clone(), outcome),
@@ -34,7 +34,10 @@ impl FoundFiles {
                 path != folder && fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && linked => {
-                    self.skip(path, "a link to a folder; links are not followed");
+                    self.skip(
+                        path,
+                        "a link to a folder, which is not followed; name the folder itself",
+                    );
                 }
                 Ok(metadata) if metadata.is_dir() => self.list(path, &mut open),
                 outcome => self.file(path, outcome),

@@ -48,7 +48,8 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// Formats seconds since the Unix epoch: `2026-05-01 14:30 UTC`. Times after the year 9999 read as its end.
+/// Formats seconds since the Unix epoch: `2026-05-01 14:30 UTC`. Formats a time after the year 9999 as the
+/// last minute of that year.
 pub fn date(unix_s: u64) -> String {
     let time = i64::try_from(unix_s).ok().and_then(|s| UtcDateTime::from_unix_timestamp(s).ok());
     let time = time.unwrap_or(UtcDateTime::MAX);

@@ -15,8 +15,8 @@ use super::{coverage, file_walk, format, pack_option};
 
 const AFTER: &str = "\
 Photos that are in the collection already are skipped quickly: run the command
-again after an interruption, or when there are new photos. Ctrl-C stops it and
-keeps what was added.
+again after an interruption, or when there are new photos. Ctrl-C stops the
+command; photos that were added stay in the collection.
 
 Examples:
   picpick index 'Anna & Ben' /media/card1 /media/card2
@@ -29,7 +29,7 @@ low_quality_faces those of the whole collection.";
 
 /// Adds JPEG, PNG and WebP photos, recognised by content and not by file name. Walks folders with
 /// all their subfolders in order of name; skips hidden files and linked folders. Names each file
-/// that cannot be read and goes on with the others. Never changes a photo.
+/// that cannot be read and continues with the others. Never changes a photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct IndexArguments {
@@ -45,7 +45,7 @@ pub struct IndexArguments {
     pack: pack_option::PackOption,
 }
 
-/// What a run added and skipped, and the state of the collection after it.
+/// The photos that a run added and skipped, and the state of the collection after the run.
 #[derive(Debug, Serialize)]
 pub struct IndexOutcome {
     photos: usize,
@@ -73,7 +73,8 @@ pub fn run(context: &Context, arguments: &IndexArguments) -> Result<Report> {
     Ok(Report::new(&outcome, text)?.with(status))
 }
 
-/// Adds all photos at and below `paths` to `collection`, with progress on standard error.
+/// Adds all photos at and below `paths` to `collection`. Prints progress on standard error. An error names
+/// the number of photos that were added before it.
 pub fn index(
     context: &Context,
     collection: &Collection,
@@ -97,13 +98,17 @@ pub fn index(
     });
     let elapsed = progress.elapsed();
     let mut counts = progress.finish();
-    let kept =
-        || format!("{} added and kept before this error", format::count(counts.stored, "photo"));
+    let kept = || {
+        format!(
+            "{} added and kept before this error; run the same command again to continue",
+            format::count(counts.stored, "photo")
+        )
+    };
     let summary = match summary {
         Err(error) if counts.stored > 0 => return Err(error).with_context(kept),
         summary => summary?,
     };
-    // Opening a collection brings people and index up to date too, so a run that added nothing skips it.
+    // A run that added nothing needs no refresh, because opening the collection has updated people and index.
     if summary.photos > 0 {
         collection.refresh()?;
     }
@@ -148,7 +153,9 @@ fn status(outcome: &IndexOutcome) -> ExitStatus {
 pub fn describe(outcome: &IndexOutcome, collection: &Collection) -> String {
     let mut text = String::new();
     if outcome.photos + outcome.already_indexed + outcome.skipped.len() == 0 && !outcome.stopped {
-        return "No photos found: the folders contain only hidden files, or none.\n".into();
+        return "No photos found: the folders are empty or contain only hidden files; \
+                name others.\n"
+            .into();
     }
     let (photos, faces) =
         (format::count(outcome.photos, "photo"), format::count(outcome.faces, "face"));

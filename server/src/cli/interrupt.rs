@@ -5,18 +5,20 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::report::{ExitStatus, note};
 
-/// Handles Ctrl-C and SIGTERM: ends a command at once, or asks a run that can stop cleanly to stop; the
-/// second signal ends that run too. Shared between the signal watcher and the command.
+/// Handles Ctrl-C and SIGTERM. A signal ends the process at once, unless a run that can stop cleanly is in
+/// progress: the first signal requests that run to stop, and the second one ends the process. Shared between
+/// the signal watcher and the command.
 #[derive(Debug, Default)]
 pub struct Interrupt {
-    /// Set to ask the run to stop.
+    /// Set by the first signal; the run must stop.
     stop: Arc<AtomicBool>,
     /// Whether a run that checks `stop` is in progress.
     heeded: AtomicBool,
 }
 
 impl Interrupt {
-    /// Runs `work`, which must check the flag that it is given and stop cleanly once it is set.
+    /// Runs `work`, which must check the flag in its argument and stop cleanly after a signal has set the
+    /// flag.
     pub fn heeded_by<T>(&self, work: impl FnOnce(Arc<AtomicBool>) -> T) -> T {
         self.heeded.store(true, Ordering::SeqCst);
         let done = work(Arc::clone(&self.stop));
@@ -36,7 +38,7 @@ impl Interrupt {
             let heeded = self.heeded.load(Ordering::SeqCst);
             if !heeded || self.stop.swap(true, Ordering::SeqCst) {
                 note("stopped");
-                // Acknowledged work is durable, so the process can end without waiting for anything.
+                // Acknowledged work is durable, so the process can end without a wait.
                 std::process::exit(ExitStatus::Failed as i32);
             }
             note("stopping; finished work is kept; press Ctrl-C again to end at once");

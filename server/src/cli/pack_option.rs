@@ -13,12 +13,12 @@ pub struct PackOption {
 }
 
 impl PackOption {
-    /// Returns the pack that was given, or the default one.
+    /// Returns the pack that `--pack` names, or the default pack.
     pub fn or_default(&self) -> Result<Pack> {
         self.pack.as_deref().map_or_else(|| Ok(Pack::builtin(Pack::DEFAULT)?), named)
     }
 
-    /// Returns the pack that was given, or the built-in one that `collection` was created with.
+    /// Returns the pack that `--pack` names, or the built-in pack that `collection` was created with.
     pub fn of_collection(&self, collection: &CollectionInfo) -> Result<Pack> {
         if let Some(given) = &self.pack {
             return named(given);
@@ -36,8 +36,8 @@ impl PackOption {
     }
 }
 
-/// Resolves the value of `--pack`. A built-in name takes precedence over a file of that name; `./NAME` means
-/// the file.
+/// Loads the pack that the value of `--pack` names. A built-in name takes precedence over a file of that name;
+/// `./NAME` names the file.
 fn named(given: &Path) -> Result<Pack> {
     let is_file =
         given.extension().is_some_and(|ending| ending == "toml") || given.components().count() > 1;

@@ -11,8 +11,8 @@ use super::{format, pack_option};
 
 const AFTER: &str = "\
 Faces are grouped strictly: the list shows one person twice rather than two
-people as one. Your corrections stay in force when photos are added; a later
-correction overrides an earlier one.
+people as one. Your corrections still apply after photos are added; a later
+correction overrides an earlier correction.
 
 Examples:
   picpick people 'Anna & Ben' --merge FACE FACE
@@ -22,10 +22,10 @@ With --json: {\"collection\", \"people\": [{\"person\", \"faces\", \"photos\":
 [paths], \"best\": {\"photo\", \"photo_id\", \"face_id\", \"quality\", \"box\"}}],
 \"faces_without_person\"}. With --merge, --split, --hide, --unhide or --show:
 {\"collection\", \"hidden\", \"faces\": [{\"face_id\", \"photo\", \"quality\",
-\"similarity\"}]} of the person that the first face belongs to afterwards.";
+\"similarity\"}]} of the person who has the first FACE after the command.";
 
 /// Lists the people of a collection and how often each was photographed. A person is a number and
-/// the faces that belong together; the best face is the one of the highest quality.
+/// the faces that belong together; the best face is the face of the highest quality.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct PeopleArguments {
@@ -39,7 +39,7 @@ pub struct PeopleArguments {
     all: bool,
     #[command(flatten)]
     words: CorrectionOptions,
-    /// With --merge: merge even if one photo shows both, as with a mirror
+    /// With --merge: allow a photo that shows two of the people, for instance in a mirror
     #[arg(long, requires = "merge")]
     allow_same_photo: bool,
     #[command(flatten)]

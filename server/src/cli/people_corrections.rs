@@ -7,14 +7,14 @@ use super::format;
 use super::report::Report;
 use super::table::Table;
 
-/// The corrections of `picpick people`, at most one in a call; face ids are those of 'faces list'.
+/// The corrections of `picpick people`, at most one in a call. Face ids are those of 'faces list'.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 pub struct CorrectionOptions {
     /// Merge the people of these faces into one person
     #[arg(long, value_name = "FACE", num_args = 2..)]
     merge: Vec<FaceId>,
-    /// Split these faces of one person off: they are another person
+    /// Split these faces of one person off as another person
     #[arg(long, value_name = "FACE", num_args = 1..)]
     split: Vec<FaceId>,
     /// Hide this face's person from the list
@@ -44,12 +44,16 @@ struct CorrectedPersonRow {
 }
 
 impl CorrectionOptions {
-    /// Applies the correction that was given; `None` if none was. `although` permits a merge of two people
-    /// that one photo shows together.
-    pub fn carry_out(&self, collection: &Collection, although: bool) -> Result<Option<Report>> {
+    /// Applies the correction of these options; returns `None` without an option. `allow_same_photo` permits
+    /// a merge of two people whom one photo shows together.
+    pub fn carry_out(
+        &self,
+        collection: &Collection,
+        allow_same_photo: bool,
+    ) -> Result<Option<Report>> {
         let name = &collection.info().name;
         let (face, text) = if let Some(face) = self.merge.first() {
-            collection.merge_people(&self.merge, although)?;
+            collection.merge_people(&self.merge, allow_same_photo)?;
             (face, format!("Merged into one person in '{name}'.\n"))
         } else if let Some(face) = self.split.first() {
             collection.split_person(&self.split)?;
@@ -71,7 +75,7 @@ impl CorrectionOptions {
 }
 
 fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Report> {
-    // A low-quality face that was split off belongs to no person.
+    // A face of low quality that was split off belongs to no person.
     let (hidden, person) = match collection.person(face) {
         Ok(person) => (person.hidden, person.faces),
         Err(picpick_engine::Error::NoPerson { .. }) if !text.is_empty() => (false, Vec::new()),

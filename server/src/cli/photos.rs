@@ -17,8 +17,8 @@ const LIST_AFTER: &str = "\
 With --json: {\"collection\", \"photos\": [{\"photo\", \"photo_id\", \"width\",
 \"height\", \"faces\": [face ids]}]}.";
 const DELETE_AFTER: &str = "\
-Removes the photos and their faces from the collection, so that searches do not
-find them any more. The photo files are not touched.
+Removes the photos and their faces from the collection, so that searches no
+longer find them. The photo files are not changed.
 
 Example:
   picpick photos delete 'Anna & Ben' /photos/wedding/0123.jpg --yes
@@ -33,7 +33,7 @@ pub enum PhotosCommand {
     List {
         /// Name of the collection
         name: String,
-        /// Only these: paths as given to 'index', or photo ids
+        /// List only these photos: paths as given to 'index', or photo ids
         #[arg(value_name = "PHOTO")]
         photos: Vec<OsString>,
         #[command(flatten)]
@@ -47,7 +47,7 @@ pub enum PhotosCommand {
         /// Paths as given to 'index', or photo ids
         #[arg(required = true, value_name = "PHOTO")]
         photos: Vec<OsString>,
-        /// Delete; without this option the command only shows what it would delete
+        /// Delete; without this option, only show the numbers of photos and faces to delete
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -140,7 +140,7 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
         format!("{} with {}", format::count(ids.len(), "photo"), format::count(faces, "face"));
     if !yes {
         return Err(UsageError(format!(
-            "this would delete {what} from '{name}'; add --yes to do it"
+            "this would delete {what} from '{name}'; add --yes to confirm"
         ))
         .into());
     }
@@ -151,8 +151,8 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
     Report::new(&document, format!("Deleted {what} from '{name}'; the files stay.\n{attested}"))
 }
 
-/// Returns the photos named by path or id. A path may name several photos, if the file at it was replaced
-/// between two runs of `index`.
+/// Returns the photos that `wanted` names by path or id. A path names several photos if the file at the path
+/// was replaced between two runs of `index`. Errors if a name fits no photo.
 pub fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<PhotoId>> {
     let all = gallery.photos();
     let mut chosen = Vec::new();
@@ -176,7 +176,7 @@ pub fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<PhotoId>> {
     Ok(chosen)
 }
 
-/// Whether two paths are equal apart from a leading `./`.
+/// Returns whether two paths are equal, apart from a leading `./`.
 fn same(a: &Path, b: &Path) -> bool {
     let bare = |path| Path::new(path).strip_prefix(".").unwrap_or(path).to_path_buf();
     bare(a) == bare(b)

@@ -9,7 +9,7 @@ use picpick_engine::indexing::ProgressEvent;
 use super::format;
 use super::report::{note, printable};
 
-/// Time between two progress lines when standard error is not a terminal.
+/// Interval between two progress lines if standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The progress of an indexing run, on standard error: a bar on a terminal, otherwise a line every
@@ -29,10 +29,10 @@ struct IndexProgressState {
 /// The counts of a run so far.
 #[derive(Clone, Debug, Default)]
 pub struct IndexCounts {
-    /// Photos and faces that are durable.
+    /// Number of photos that this run has added durably.
     pub stored: usize,
     pub faces: usize,
-    /// Photos that the collection had before this run, or that came twice in it.
+    /// Photos that the collection had before this run, and further files with the content of another file.
     pub known: usize,
     pub skipped: Vec<(PathBuf, String)>,
 }
@@ -134,7 +134,7 @@ impl IndexCounts {
 /// Returns the line that names a skipped file.
 pub fn skip_line(path: &Path, reason: &str) -> String {
     let path = format::path(path);
-    // An I/O error on a file names it already.
+    // The text of an I/O error names its file already.
     if reason.contains(&path) {
         format!("skipped: {reason}")
     } else {

@@ -6,16 +6,20 @@ use picpick_engine::{DecodeLimits, Pipeline, Probe, ProbeImage, Subject};
 use super::context::read_file;
 use super::format;
 
-/// The files of the pictures of the person that is searched for, and the probe made from them.
+/// The pictures of the person to search for, by path, and the probe that was made from these pictures.
 pub struct QueryImages {
     paths: Vec<PathBuf>,
     pub probe: Probe,
 }
 
 impl QueryImages {
-    /// Makes one probe from all pictures at `paths`. The subject is face number `face`, counted from 1 from left
-    /// to right, or the only clear one. With several pictures, `face` applies only to those that show several
-    /// faces. The errors name the picture.
+    /// Makes one probe from all pictures at `paths`. The subject of a picture is face number `face`, counted
+    /// from 1 from left to right; without `face`, the only clear face. With several pictures, `face` applies
+    /// only to pictures with several faces.
+    ///
+    /// # Errors
+    /// - An I/O error, which names the file, if a file cannot be read.
+    /// - The errors of `Pipeline::template`, which name the picture.
     pub fn read(pipeline: &Pipeline, paths: &[PathBuf], face: Option<usize>) -> Result<Self> {
         let bytes_max = DecodeLimits::default().file_bytes_max;
         let file = |path: &PathBuf| Ok((format::path(path), read_file(path, bytes_max)?));

@@ -12,16 +12,16 @@ use super::table::Table;
 use crate::config::UsageError;
 
 const VERIFY_AFTER: &str = "\
-If you give several files, it also checks that each follows from the one before
-without a gap. Exit status 1 if a check fails. A receipt and the studio's public
-key are enough: no data folder is needed.
+With several files, also checks that each receipt follows the receipt before it
+without a gap. The exit status is 1 if a check fails. With --key, no data folder
+is needed.
 
 Examples:
   picpick receipt verify receipt.json --key 3d40…
   picpick receipt verify ~/.local/share/picpick/receipts/*.json
 
 With --json: {\"valid\", \"key\", \"receipts\": [receipt]}.";
-/// Largest receipt file that is read, bytes; real receipts are far smaller.
+/// Limits the bytes that are read of a receipt file, so that a large wrong file does not fill the memory.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Subcommand, Debug)]
@@ -130,7 +130,7 @@ fn list(context: &Context) -> Result<Report> {
     Report::new(&ReceiptList { receipts }, text)
 }
 
-/// Formats a receipt in a few lines.
+/// Formats a receipt as lines of text.
 pub fn describe(receipt: &ReceiptBody) -> String {
     let mut text = format!(
         "Receipt {}: {} of collection {}\n",
@@ -151,8 +151,13 @@ pub fn describe(receipt: &ReceiptBody) -> String {
         format::thousands(receipt.scanned.needles as usize)
     );
     match receipt.backups_expire_unix_s {
-        Some(end) => text += &format!("  backups     sealed bytes until {}\n", format::date(end)),
-        None => text += "  backups     none contain its bytes\n",
+        Some(end) => {
+            text += &format!(
+                "  backups     may contain its encrypted rows until {}\n",
+                format::date(end)
+            );
+        }
+        None => text += "  backups     none contain its encrypted rows\n",
     }
     text
 }
@@ -170,8 +175,11 @@ fn subject(subject: PurgeSubject) -> &'static str {
     }
 }
 
-/// Checks that the receipt can be copied to `path`: the file must not exist and its folder must. Called
-/// before anything is purged.
+/// Checks that a receipt can be copied to `path`. The caller must call this before it purges anything.
+///
+/// # Errors
+/// - `UsageError` if a file at `path` exists.
+/// - `UsageError` if the folder of `path` does not exist.
 pub fn check_destination(path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if path.exists() {
@@ -183,9 +191,11 @@ pub fn check_destination(path: Option<&Path>) -> Result<()> {
     }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(
-            UsageError(format!("the folder for {} does not exist", format::path(path))).into()
-        );
+        return Err(UsageError(format!(
+            "the folder for {} does not exist; create it or name another file",
+            format::path(path)
+        ))
+        .into());
     }
     Ok(())
 }
@@ -194,6 +204,10 @@ pub fn check_destination(path: Option<&Path>) -> Result<()> {
 pub fn copy_to(path: Option<&Path>, receipt: &Receipt) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     std::fs::write(path, receipt.to_bytes()?).with_context(|| {
-        format!("the purge is complete, but copying its receipt to {} failed", path.display())
+        format!(
+            "the purge is complete and its receipt is in the data folder, but copying the receipt to {} \
+             failed",
+            path.display()
+        )
     })
 }

@@ -71,12 +71,12 @@ pub fn print_failure(message: &impl ToString, status: ExitStatus) -> ExitStatus 
 
 /// Prints a line on standard error.
 pub fn note(text: &str) {
-    // If standard error is closed there is no other place to report to.
+    // If standard error is closed, no other output could show the error.
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
 }
 
-/// Escapes control characters other than line ends: file names are untrusted, and a terminal executes
-/// the control sequences that it receives.
+/// Escapes control characters other than line ends, because file names are untrusted and a terminal executes
+/// control sequences.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| -> String {
         if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() }
@@ -84,7 +84,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Writes to standard output; returns a status if that fails for another reason than a closed pipe.
+/// Writes `text` to standard output. Returns `Failed` if writing fails for a reason other than a closed pipe.
 fn print(text: &str) -> Option<ExitStatus> {
     let mut out = std::io::stdout().lock();
     let written = if text.is_empty() || text.ends_with('\n') {
@@ -101,8 +101,8 @@ fn print(text: &str) -> Option<ExitStatus> {
     }
 }
 
-/// Joins an error and its causes in one line. Leaves out a cause that the text contains already, because many
-/// errors name their cause themselves.
+/// Joins an error and its causes in one line. Leaves out a cause that the text contains already, because the
+/// text of an I/O error, for instance, contains its cause.
 fn message(error: &anyhow::Error) -> String {
     let mut all = String::new();
     for cause in error.chain().map(ToString::to_string) {

@@ -13,9 +13,9 @@ const LIST_AFTER: &str = "\
 With --json: {\"collections\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
 \"ends_unix_s\", \"due\"}]}.";
 const RUN_AFTER: &str = "\
-Run it every night, for instance with cron. If a collection cannot be purged,
-for instance because it is in use, the command names it, purges the others and
-ends with exit status 1.
+Run this command every night, for instance with cron. If a collection cannot be
+purged, for instance because it is in use, the command names the collection,
+purges the others and ends with exit status 1.
 
 With --json: {\"dry_run\", \"due\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
 \"ends_unix_s\", \"due\"}], \"receipts\": [receipt], \"failed\": [{\"name\", \"reason\"}]}.";
@@ -25,7 +25,7 @@ pub enum RetentionCommand {
     /// List the collections with their purpose, legal basis and end date
     #[command(after_help = LIST_AFTER)]
     List,
-    /// Purge every collection that has reached its end date, with a receipt each
+    /// Purge every collection that has reached its end date, each with a receipt
     #[command(after_help = RUN_AFTER)]
     Run {
         /// Only list the collections that are due

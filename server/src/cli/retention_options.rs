@@ -5,7 +5,7 @@ use time::format_description::well_known::Iso8601;
 
 use super::format;
 
-/// Default retention of a new collection, days: guests come back for their photos within months.
+/// Default retention of a new collection, days. Guests look for their photos for months after an event.
 const DAYS: u32 = 180;
 const DAY_S: u64 = 86_400;
 
@@ -22,7 +22,7 @@ pub struct RetentionOptions {
     /// 'picpick retention run' purges it [default: 180 days from now]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "days")]
     until: Option<u64>,
-    /// The same end as a number of days from now
+    /// End the retention this number of days from now, instead of --until
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
 }
@@ -46,7 +46,7 @@ impl RetentionOptions {
         })
     }
 
-    /// Returns the policy `before`, changed by these options.
+    /// Returns the policy `before`, changed by the options that are set.
     pub fn over(&self, before: &RetentionPolicy) -> RetentionPolicy {
         let days = self.days.map(|days| unix_now_s() + u64::from(days) * DAY_S);
         RetentionPolicy {
@@ -56,7 +56,7 @@ impl RetentionOptions {
         }
     }
 
-    /// Whether no option was given.
+    /// Returns whether no option is set.
     pub fn is_empty(&self) -> bool {
         self.purpose.is_none()
             && self.basis.is_none()
@@ -87,7 +87,7 @@ pub fn text(keep: &RetentionPolicy) -> String {
     format!("{until} for {} ({})", keep.purpose, keep.legal_basis)
 }
 
-/// Whether the retention period has ended.
+/// Returns whether the retention period has ended.
 pub fn is_over(keep: &RetentionPolicy) -> bool {
     keep.ends_unix_s.is_some_and(|end| end <= unix_now_s())
 }
@@ -109,7 +109,7 @@ fn purpose(text: &str) -> Result<String, String> {
 fn day(text: &str) -> Result<u64, String> {
     Date::parse(text, &Iso8601::DATE)
         .ok()
-        // The standard has other forms, such as weeks and days without hyphens.
+        // Rejects the other forms of ISO 8601, such as weeks and days without hyphens.
         .filter(|day| day.to_string() == text)
         .and_then(|day| u64::try_from(day.midnight().as_utc().unix_timestamp()).ok())
         .ok_or_else(|| "expected a day such as 2027-05-01".to_owned())

@@ -13,9 +13,9 @@ use super::table::Table;
 const AFTER: &str = "\
 Every collection has canaries: known bytes among its encrypted rows. The scan
 must find the canaries of an existing collection in that collection's folder,
-which proves that it works. It must not find canaries of a purged collection, or
-unencrypted embeddings, anywhere. Exit status 1 if it does, or if a file cannot
-be read. Nothing is changed.
+which proves that the scan works. It must find no canary of a purged collection
+and no unencrypted embedding. The exit status is 1 if it finds either, or if a
+file cannot be read. Nothing is changed.
 
 With --json: {\"residue\", \"files\", \"bytes\", \"needles\", \"unreadable\":
 [path], \"collections\": [{\"id\", \"name\", \"purged\", \"canaries\", \"found\",

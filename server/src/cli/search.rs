@@ -16,9 +16,10 @@ use super::table::Table;
 use super::{format, pack_option};
 
 const AFTER: &str = "\
-Similarity ranges from -1 to 1, quality from 0 to 1. A good face matches from
-the threshold on, which rises with the number of faces in the collection; a
-low-quality face must reach a little more.
+Similarity ranges from -1 to 1, quality from 0 to 1. A face of good
+quality matches if its similarity reaches the threshold, which rises with the
+number of faces in the collection. A face of low quality needs a higher
+similarity.
 
 Examples:
   picpick search 'Anna & Ben' selfie.jpg
@@ -29,8 +30,8 @@ With --json: {\"collection\", \"query\": {\"selfies\", \"faces\", \"quality\",
 \"provider\", \"elapsed_ms\": {\"decode\", \"detect\", \"embed\", \"search\"}},
 \"threshold\", \"matches\": [{\"photo\", \"photo_id\", \"face_id\", \"similarity\",
 \"kind\": \"direct\"|\"person\"|\"expanded\", \"quality\", \"box\": [x, y, width,
-height]}]}, best first; box in pixels of the upright photo. Exit status 3 when
-nothing matches.";
+height]}]}, best first; box in pixels of the upright photo. The exit
+status is 3 if nothing matches.";
 
 /// Finds a person's photos. Several selfies of the person, turned a little to either side, find more
 /// than one selfie does.
@@ -51,10 +52,10 @@ pub struct SearchArguments {
     /// Match single faces only, not the people that faces belong to
     #[arg(long, conflicts_with = "expand")]
     direct: bool,
-    /// Show all photos of every person that matches, also photos that would not match alone
+    /// Show all photos of every person who matches, also photos that would not match alone
     #[arg(long)]
     expand: bool,
-    /// Which face to use in a picture with several faces: 1 is the leftmost
+    /// Number of the face to use if a picture shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     /// Also write a contact sheet: one HTML file that contains the photos
@@ -74,8 +75,8 @@ pub fn similarity(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Accepts only file names that end in `.html` or `.htm`: a contact sheet replaces the file at its path, and
-/// that must not be a photo by mistake.
+/// Accepts only file names that end in `.html` or `.htm`, because a contact sheet replaces the file at its
+/// path, which must not be a photo.
 pub fn sheet_path(path: PathBuf) -> Result<PathBuf, String> {
     let html = path.extension().is_some_and(|ending| ending == "html" || ending == "htm");
     if html { Ok(path) } else { Err("expected a file name that ends in .html".into()) }
@@ -151,13 +152,16 @@ pub fn run(context: &Context, arguments: &SearchArguments) -> Result<Report> {
 pub struct SearchRequest<'a> {
     pub selfies: &'a [PathBuf],
     pub scoring: Scoring,
+    /// Similarity to use instead of the threshold, -1..1.
     pub similarity_min: Option<f32>,
+    /// Limits the photos of the answer.
     pub top: Option<usize>,
+    /// Number of the face to search for, from 1 from left to right.
     pub face: Option<usize>,
 }
 
 impl SearchRequest<'_> {
-    /// Reads the selfies and searches `collection`, whose embeddings must be of `pack`.
+    /// Reads the selfies and searches `collection`, which must use `pack`.
     pub fn run_search(
         &self,
         context: &Context,

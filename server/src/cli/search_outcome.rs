@@ -2,7 +2,7 @@ use picpick_engine::{MatchKind, Scoring, SearchOutcome};
 
 use super::query_images::QueryImages;
 
-/// The result of a search, with the selfies it was made with.
+/// The result of a search, with its selfies.
 pub struct QueryOutcome {
     pub selfies: QueryImages,
     pub answer: SearchOutcome,
@@ -11,7 +11,7 @@ pub struct QueryOutcome {
     pub search_ms: f64,
 }
 
-/// Returns in a few words why a photo matched.
+/// Returns the reason why a photo matched, as text for tables and contact sheets.
 pub fn match_reason(kind: MatchKind) -> &'static str {
     match kind {
         MatchKind::Direct => "this face",

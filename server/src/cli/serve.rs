@@ -29,13 +29,13 @@ Secrets come from the environment:
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
                              for --photo-store s3://BUCKET/PREFIX
   PICPICK_S3_ENCRYPTION      bucket (the bucket's default), s3, kms or kms:KEY
-  PICPICK_ALERT_WEBHOOK      address that alerts are posted to
+  PICPICK_ALERT_WEBHOOK      address to which alerts are posted
   PICPICK_ALERT_WEBHOOK_SECRET
                              key that signs the alerts
   PICPICK_LOG                log level, for instance warn or info
 
-Ctrl-C or SIGTERM stops the service. It completes the requests in progress;
-photos that are not indexed yet are indexed after the next start.";
+Ctrl-C or SIGTERM stops the service, which first completes the requests in
+progress. Photos that are not indexed yet are indexed after the next start.";
 
 /// Runs the service: accounts, events, uploads and search over HTTP.
 #[derive(Args, Debug)]
@@ -90,6 +90,6 @@ fn log_to_stderr(form: LogFormat, traces: Option<&Traces>) {
     };
     let traced = traces.map(Traces::layer);
     let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traced);
-    // Fails only if this process has a subscriber already, which then keeps logging.
+    // Fails only if this process has a subscriber already, which then continues to log.
     let _ = log.try_init();
 }

@@ -1,5 +1,5 @@
-/// A plain-text table with aligned columns, for a terminal of 80 columns. The last column is never cut or
-/// padded, so that a path in it can be copied.
+/// A plain-text table with aligned columns. Cells are not truncated, so that a path in the last column can be
+/// copied.
 pub struct Table {
     rows: Vec<Vec<String>>,
     right: Vec<bool>,

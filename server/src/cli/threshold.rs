@@ -11,7 +11,8 @@ use super::{format, pack_option};
 
 const AFTER: &str = "\
 The usual threshold depends on the number of faces in the collection. You can
-raise it, but not lower it. A search with --min-similarity ignores it.
+raise the threshold, but not lower it. A search with --min-similarity ignores
+the threshold.
 
 Examples:
   picpick threshold 'Anna & Ben' --preview 0.05
@@ -24,14 +25,14 @@ With --json: {\"collection\", \"faces\", \"threshold\", \"formula\",
 \"photos_preview\", \"lost_matches\": [{\"photo\", \"photo_id\", \"face_id\",
 \"similarity\", \"threshold\"}], \"lost_matches_total\"} or null}.";
 
-/// Shows the similarity from which two faces match, and what the collection's own photos suggest.
-/// Raises the threshold, or previews what that would change.
+/// Shows the similarity at which two faces match, and the estimate from the collection's own photos.
+/// Raises the threshold, or previews the effect.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct ThresholdArguments {
     /// Name of the collection
     name: String,
-    /// Raise the threshold by this amount from now on; 0 restores the usual one
+    /// Raise the threshold by this amount from now on; 0 restores the usual threshold
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter, conflicts_with = "preview")]
     offset: Option<ThresholdOffset>,
     /// Show which photos would be missed with a threshold raised by this amount; changes nothing

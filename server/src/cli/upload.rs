@@ -29,7 +29,7 @@ With --json: {\"uploaded\", \"existing\", \"duplicates\", \"rejected\": [{\"path
 \"code\", \"reason\"}], \"failed\": [{\"path\", \"reason\"}], \"skipped\", \"bytes_sent\",
 \"bytes_resent\", \"elapsed_s\", \"event\", \"stopped\"}.";
 
-/// The service, the event and the folder that photos are sent to, and how.
+/// The destination of an upload: service, event and folder, with the API key and the number of connections.
 #[derive(Args, Debug)]
 pub struct UploadDestination {
     #[arg(help = "The service's address, for instance https://photos.example.com")]
@@ -49,8 +49,8 @@ pub struct UploadDestination {
 }
 
 /// Sends photos to an event of the service: JPEG, PNG and WebP. Walks folders with all their
-/// subfolders; skips hidden files and linked folders. Names each file that is not a photo and goes
-/// on with the others. Never changes a photo.
+/// subfolders; skips hidden files and linked folders. Names each file that is not a photo and
+/// continues with the others. Never changes a photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct UploadArguments {
@@ -75,7 +75,8 @@ impl UploadDestination {
         &self.event
     }
 
-    /// Returns the order to send `files`. Gives up after `give_up_after` without progress; `None`: never.
+    /// Returns the request to upload `files`. The run gives up after `give_up_after` without progress; `None`
+    /// never gives up.
     pub fn order<'a>(
         &'a self,
         service: &'a ApiClient,
@@ -132,7 +133,7 @@ fn send_bucket(
         if stop.load(Ordering::SeqCst) {
             return Ok(());
         }
-        // Dropping the batch after it was sent removes its files from this disk.
+        // The batch is dropped at the end of each round, which removes its files from this disk.
         let batch = batch?;
         send(batch.files.clone())?;
     }

@@ -12,14 +12,14 @@ use super::progress::skip_line;
 use super::report::{ExitStatus, note, printable};
 use crate::client::ClientEvent;
 
-/// Time between two progress lines when standard error is not a terminal.
+/// Interval between two progress lines if standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A file that was left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnsentFile {
     pub path: String,
-    /// Error code as the service defines it; absent for files that could not be read and for skipped entries.
+    /// Error code of the service; absent for files that could not be read and for skipped entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     pub reason: String,
@@ -31,7 +31,7 @@ pub struct UploadSummary {
     pub uploaded: usize,
     /// Photos that the event had already.
     pub existing: usize,
-    /// Files with the same content as another of this run.
+    /// Files whose content equals that of another file of this run.
     pub duplicates: usize,
     /// Files that the service or the client rejected, for instance because they are not photos.
     pub rejected: Vec<UnsentFile>,
@@ -40,7 +40,7 @@ pub struct UploadSummary {
     /// Entries that the walk through the folders left out.
     pub skipped: Vec<UnsentFile>,
     pub bytes_sent: u64,
-    /// Bytes among them that had been sent before and were lost when a connection broke.
+    /// Bytes of `bytes_sent` that were sent a second time, because a connection broke.
     pub bytes_resent: u64,
     pub elapsed_s: f64,
     pub event: String,
@@ -65,7 +65,7 @@ struct UploadProgressState {
 }
 
 impl UploadProgress {
-    /// Starts the progress of an upload to `event`, with no files yet.
+    /// Starts the progress of an upload to `event`, without files.
     pub fn new(event: &str) -> Self {
         let begun = Instant::now();
         let outcome = UploadSummary { event: event.to_owned(), ..UploadSummary::default() };
@@ -86,7 +86,7 @@ impl UploadProgress {
         }
     }
 
-    /// Records a path that the walk left out.
+    /// Records a path that the walk skipped, and prints it.
     pub fn skip(&self, path: &Path, reason: &str) {
         self.say(&skip_line(path, reason));
         self.state().outcome.skipped.push(left(path, None, reason));
@@ -168,7 +168,7 @@ impl UploadProgress {
 }
 
 impl UploadSummary {
-    /// Returns how many of the run's photos the event has now.
+    /// Returns the number of the run's files whose photos the event has now.
     pub fn there(&self) -> usize {
         self.uploaded + self.existing + self.duplicates
     }
@@ -191,7 +191,9 @@ impl UploadSummary {
     /// Returns the result as text.
     pub fn text(&self) -> String {
         if self.seen() + self.skipped.len() == 0 && !self.stopped {
-            return "No photos found: the folders contain only hidden files, or none.\n".into();
+            return "No photos found: the folders are empty or contain only hidden files; \
+                    name others.\n"
+                .into();
         }
         let mut text = format!("Sent {}", format::count(self.uploaded, "photo"));
         if self.bytes_sent > 0 {
@@ -208,7 +210,7 @@ impl UploadSummary {
             }
         };
         line(self.existing, "photo was in the event already", "photos were in the event already");
-        line(self.duplicates, "file is a copy of another one", "files are copies of other ones");
+        line(self.duplicates, "file is a copy of another file", "files are copies of other files");
         line(
             self.failed.len(),
             "file could not be sent (listed above)",

@@ -14,9 +14,10 @@ use super::{file_walk, format};
 use crate::client::{self, ApiClient};
 
 const AFTER: &str = "\
-For tethered shooting, or a folder that a camera sends photos to. It never gives
-up: while there is no connection the photos wait. The API key comes from
-PICPICK_API_KEY or a file. Ctrl-C ends the command; start it again to continue.
+For tethered shooting, or for a folder to which a camera sends photos. Without a
+connection, the command retries until the service responds. The API key comes
+from PICPICK_API_KEY or a file. Ctrl-C ends the command; start the command again
+to continue.
 
 Example:
   picpick watch https://photos.example.com EVENT ~/Pictures/incoming
@@ -25,12 +26,11 @@ With --json: as 'picpick upload', at the end.";
 
 /// Interval between two scans of the folder. Polling works on every kind of disk and network share.
 const EVERY: Duration = Duration::from_secs(1);
-/// Most files sent between two scans, so that a photo that has just arrived does not wait for all of an old
-/// backlog.
+/// Limits the files that are sent between two scans, so that a new photo does not wait for an old backlog.
 const PASS_FILES_MAX: usize = 200;
 /// Delay before a retry of a file that could not be read.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Longest time between Ctrl-C and the end of a pause.
+/// Limits the time between Ctrl-C and the end of a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// Sends the photos that arrive in a folder to an event of the service, until Ctrl-C. Never changes a
@@ -43,7 +43,7 @@ pub struct WatchArguments {
     /// Folder to watch, with everything below it
     #[arg(value_name = "FOLDER")]
     watched: PathBuf,
-    /// Send a file once its size and time have not changed for this long
+    /// Send a file after its size and modification time have not changed for this time
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     settle: u32,
 }
@@ -51,8 +51,9 @@ pub struct WatchArguments {
 pub fn run(context: &Context, arguments: &WatchArguments) -> Result<Report> {
     let service = arguments.to.service()?;
     let folder = &arguments.watched;
-    std::fs::read_dir(folder)
-        .map_err(|error| anyhow!("watching {}: {error}", format::path(folder)))?;
+    std::fs::read_dir(folder).map_err(|error| {
+        anyhow!("reading the folder to watch, {}: {error}", format::path(folder))
+    })?;
     note(&format!("Watching {}; press Ctrl-C to end.", format::path(folder)));
     let transfer = UploadProgress::new(arguments.to.event());
     let done = context.interrupt.heeded_by(|stop| watch(arguments, &service, &transfer, &stop));
@@ -124,7 +125,7 @@ struct SeenFile {
 
 struct WatchState {
     looks: FileStamp,
-    /// When the file is sent unless it changes before; `None` if it was sent.
+    /// Time at which the file is sent unless it changes before; `None` if it was sent.
     due: Option<Instant>,
 }
 
@@ -133,7 +134,8 @@ impl SeenFile {
         Self { settle, files: HashMap::new() }
     }
 
-    /// Records the files that are there now; returns the files to send, newest first.
+    /// Records `found`, the files that exist now. Returns the files to send, newest first, at most
+    /// [`PASS_FILES_MAX`].
     fn look(
         &mut self,
         found: impl Iterator<Item = (PathBuf, FileStamp)>,
@@ -167,8 +169,8 @@ impl SeenFile {
 
     /// Schedules a retry of a file that could not be sent.
     fn try_again(&mut self, path: &str, now: Instant) {
-        // Reports contain paths as text. A path that is not UTF-8 does not match here, so its file is retried
-        // only once it changes.
+        // Reports contain paths as text. A path that is not UTF-8 does not match here, so its file is sent
+        // again only after the file has changed.
         if let Some(state) = self.files.get_mut(std::path::Path::new(path)) {
             state.due = Some(now + AGAIN);
         }

@@ -1,8 +1,8 @@
 //! The client side of the service's HTTP API: existing photos, folders, and resumable uploads (tus 1.0 with
-//! the creation extension). It retries nothing.
+//! the creation extension). Retries are the caller's task.
 //!
-//! The API key is sent to the service's own address only, over TLS unless the address is this computer.
-//! Redirects are not followed.
+//! The API key is sent to the service's own address only, over TLS unless the service runs on this computer.
+//! Redirects are not followed, because they could lead to another address.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -19,13 +19,14 @@ use zeroize::Zeroizing;
 use crate::config::UsageError;
 use crate::infra::ids::is_id;
 
-/// Largest response document that is read, bytes; a thousand hashes have 67 kB.
+/// Limits a response document, bytes; 1,000 hashes have 67 kB.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// Limits the time to connect.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
-/// Longest time that a write may make no progress before the connection is closed.
+/// Limits the time that a write may make no progress, after which the connection is closed.
 const WRITE_MAX: Duration = Duration::from_secs(60);
-/// Longest wait for data of a response: the service answers the last piece of a photo only once the whole
-/// photo is durable.
+/// Limits the wait for data of a response. The service responds to the last piece of a photo only after the
+/// whole photo is durable.
 const READ_MAX: Duration = Duration::from_secs(120);
 
 /// A client of the service for one event.
@@ -37,7 +38,7 @@ pub struct ApiClient {
     authorization: Zeroizing<String>,
 }
 
-/// Why a call failed.
+/// The reason why a call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientError {
     /// A transient failure. The caller may retry after `wait_s` seconds.
@@ -48,7 +49,8 @@ pub enum ClientError {
     Gone,
     /// The upload has another offset than the request named, or a name is in use.
     Conflict,
-    /// A permanent failure of all requests: the API key, the event or the address is wrong.
+    /// A permanent failure of all requests, for instance because the API key, the event or the address is
+    /// wrong.
     Lasting(String),
 }
 
@@ -57,15 +59,16 @@ pub enum ClientError {
 pub enum CreatedUpload {
     /// The event has this photo already.
     Known,
-    /// Send from `offset` on.
+    /// The upload is at `location`, and the caller must send the bytes from `offset` on.
     At { location: String, offset: u64 },
 }
 
 /// The service's answer to a piece.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AcceptedPart {
+    /// Number of bytes of the upload that the service has stored.
     pub offset: u64,
-    /// Whether it was the last piece, so that the upload is now a photo of the event.
+    /// Whether the piece was the last one and the upload is now a photo of the event.
     pub is_photo: bool,
 }
 
@@ -82,7 +85,8 @@ impl ApiClient {
     /// Returns a client of the event with id `event` at `url`, with at most `connections` idle connections.
     ///
     /// # Errors
-    /// `UsageError` if `url` is not an address or `event` is not an id.
+    /// - `UsageError` if `event` is not an id.
+    /// - `UsageError` if `url` is not an `https` address, or an `http` address of this computer.
     pub fn new(
         url: &str,
         event: &str,
@@ -112,7 +116,12 @@ impl ApiClient {
         Ok(Self { agent, origin: origin(url)?, event: event.to_owned(), authorization })
     }
 
-    /// Returns those of `hashes`, at most 1,000, that are photos of the event already.
+    /// Returns the members of `hashes`, at most 1,000, whose photos the event has already.
+    ///
+    /// # Errors
+    /// - `Passing` if the caller may retry.
+    /// - `Lasting` if no request can succeed.
+    /// - `Refused` or `Conflict` if the service rejects the request.
     pub fn existing(&self, hashes: &[&str]) -> Result<HashSet<String>, ClientError> {
         let answer = self.post("/uploads/existing", &json!({ "sha256": hashes }))?;
         let known = answer
@@ -123,6 +132,10 @@ impl ApiClient {
     }
 
     /// Returns the id of the folder called `name`. Creates the folder if it does not exist.
+    ///
+    /// # Errors
+    /// - `Passing` if the caller may retry.
+    /// - `Lasting` if no request can succeed, or the service rejects the name.
     pub fn folder(&self, name: &str) -> Result<String, ClientError> {
         let id = |folder: &Value| folder.get("id").and_then(Value::as_str).map(str::to_owned);
         if let Some(found) = self.find_folder(name)? {
@@ -130,7 +143,7 @@ impl ApiClient {
         }
         match self.post("/folders", &json!({ "name": name })) {
             Ok(made) => id(&made).ok_or_else(|| unexpected("id")),
-            // Another client has created it meanwhile.
+            // Another client has created the folder after the search for it.
             Err(ClientError::Conflict) => {
                 self.find_folder(name)?.as_ref().and_then(id).ok_or_else(|| unexpected("id"))
             }
@@ -161,7 +174,12 @@ impl ApiClient {
         }
     }
 
-    /// Requests an upload. Returns an unfinished upload of the same content if there is one.
+    /// Requests an upload. Returns the unfinished upload of this content if the event has one.
+    ///
+    /// # Errors
+    /// - `Passing` if the caller may retry.
+    /// - `Lasting` if no request can succeed.
+    /// - `Refused` or `Conflict` if the service rejects the file.
     pub fn begin(&self, file: &UploadAnnouncement<'_>) -> Result<CreatedUpload, ClientError> {
         let request = self.agent.post(self.at("/uploads"));
         let request = request
@@ -180,7 +198,13 @@ impl ApiClient {
         Ok(CreatedUpload::At { location, offset: offset(&response).unwrap_or(0) })
     }
 
-    /// Asks how many bytes of an upload the service has.
+    /// Returns the number of bytes of an upload that the service has stored.
+    ///
+    /// # Errors
+    /// - `Passing` if the caller may retry.
+    /// - `Lasting` if no request can succeed.
+    /// - `Gone` if the upload does not exist.
+    /// - `Refused` or `Conflict` if the service rejects the request.
     pub fn offset(&self, location: &str) -> Result<u64, ClientError> {
         let request = self.agent.head(location);
         let request = request
@@ -190,6 +214,13 @@ impl ApiClient {
     }
 
     /// Sends `length` bytes of `body`, the part of the file at offset `from`.
+    ///
+    /// # Errors
+    /// - `Passing` if the caller may retry.
+    /// - `Lasting` if no request can succeed.
+    /// - `Gone` if the upload does not exist.
+    /// - `Refused` if the service rejects the file.
+    /// - `Conflict` if the upload has another offset than `from`.
     pub fn send(
         &self,
         location: &str,
@@ -226,11 +257,12 @@ impl ApiClient {
         serde_json::from_slice(&text).map_err(|_| unexpected("a JSON document"))
     }
 
-    /// Converts `Gone` into `Lasting` for a resource that every event has: the event itself does not exist.
+    /// Converts `Gone` into `Lasting` for a resource that every event has, because then the event does not
+    /// exist.
     fn lasting(&self, trouble: ClientError) -> ClientError {
         match trouble {
             ClientError::Gone => ClientError::Lasting(format!(
-                "{} has no event {} that this API key may access",
+                "{} has no event {} that this API key may access; check the event's id and the key",
                 self.origin, self.event
             )),
             trouble => trouble,
@@ -246,8 +278,8 @@ impl ApiClient {
         if status.is_success() {
             return Ok(response);
         }
-        let told = response.headers().get(header::RETRY_AFTER).and_then(|it| it.to_str().ok());
-        let wait_s = told.and_then(|told| told.parse().ok()).unwrap_or(0);
+        let delay = response.headers().get(header::RETRY_AFTER).and_then(|it| it.to_str().ok());
+        let wait_s = delay.and_then(|delay| delay.parse().ok()).unwrap_or(0);
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let problem = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
         Err(classify(status, wait_s, &problem.unwrap_or_default()))
@@ -260,7 +292,11 @@ fn trusted() -> RootCerts {
     found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).into()
 }
 
-/// Returns scheme, host and port of `url`. Errors: `UsageError` for other parts, and for http to another computer.
+/// Returns scheme, host and port of `url`.
+///
+/// # Errors
+/// - `UsageError` if `url` is not an address, or has other parts.
+/// - `UsageError` for http to another computer.
 fn origin(url: &str) -> Result<String, UsageError> {
     let wrong = |expected: &str| UsageError(format!("URL: expected {expected}, received '{url}'"));
     let uri: ureq::http::Uri =
@@ -294,8 +330,8 @@ fn offset(response: &Response<Body>) -> Result<u64, ClientError> {
     value.and_then(|value| value.parse().ok()).ok_or_else(|| unexpected("Upload-Offset"))
 }
 
-/// Returns the failure for a response that is not PicPick's. It is transient: perhaps a proxy gave it and
-/// will stop.
+/// Returns the error for a response that is not PicPick's. The error is transient, because a proxy may send
+/// such responses during an outage of the service.
 fn unexpected(expected: &str) -> ClientError {
     let why = format!("the response is not PicPick's: {expected} is missing; check the address");
     ClientError::Passing { why, wait_s: 0 }
@@ -314,9 +350,10 @@ fn failed(error: &ureq::Error) -> ClientError {
     };
     let why = error.to_string();
     match error {
-        _ if distrusted => {
-            ClientError::Lasting(format!("the service's certificate is not accepted: {why}"))
-        }
+        _ if distrusted => ClientError::Lasting(format!(
+            "this computer does not trust the service's certificate; check the address, or install \
+                 the certificate's authority: {why}"
+        )),
         ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => ClientError::Lasting(why),
         _ => ClientError::Passing { why, wait_s: 0 },
     }
@@ -336,11 +373,11 @@ fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> ClientError {
             let code = text("code").unwrap_or("rejected").to_owned();
             ClientError::Refused { code, why: text("detail").map_or(why, str::to_owned) }
         }
-        // 400: a proxy has cut a body. 423: the service is still writing another connection's last piece of
-        // this upload.
+        // 400: a proxy may have truncated the body. 423: the service is still writing a piece of this upload
+        // that another connection has sent.
         400 | 408 | 423 | 425 | 429 | 500..=599 => ClientError::Passing { why, wait_s },
         300..=399 => ClientError::Lasting(format!(
-            "the address redirects ({status}); give the address that it leads to"
+            "the service's address redirects ({status}); use the address to which it redirects"
         )),
         _ => ClientError::Lasting(why),
     }

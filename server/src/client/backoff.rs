@@ -5,18 +5,18 @@ use parking_lot::Mutex;
 use crate::infra::backoff::{BackoffPolicy, backoff};
 use crate::infra::ids::random;
 
-/// Longest pause after the first failure; each further failure in a row doubles it, up to 30 s.
+/// Limits a pause: 0.5 s after the first failure, doubled by each further failure in a row, at most 30 s.
 const PAUSE: BackoffPolicy =
     BackoffPolicy::Exponential { first: Duration::from_millis(500), max: Duration::from_secs(30) };
-/// Upper limit of a pause that the service asks for (`Retry-After`), seconds.
-const TOLD_S_MAX: u64 = 600;
-/// Longest time between a stop request and the end of a pause.
+/// Limits a pause that the service requests (`Retry-After`), seconds.
+const RETRY_AFTER_S_MAX: u64 = 600;
+/// Limits the time between a stop request and the end of a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// The retry policy of a run: how long to wait before a retry, and when to give up. Shared by all
-/// connections: none gives up while any of them makes progress.
+/// The retry policy of a run: the pause before a retry, and the limit without progress. Shared by all
+/// connections, so that no connection gives up while another one makes progress.
 pub struct RetryPolicy {
-    /// Longest time without progress; `None`: unlimited.
+    /// Limits the time without progress; `None` sets no limit.
     limit: Option<Duration>,
     /// Time of the first failure since the last progress; `None` without one.
     since: Mutex<Option<Instant>>,
@@ -32,7 +32,7 @@ impl RetryPolicy {
         *self.since.lock() = None;
     }
 
-    /// Records a failure. Returns whether it is the first since the last progress.
+    /// Records a failure. Returns whether the failure is the first since the last progress.
     pub fn record_failure(&self) -> bool {
         let mut since = self.since.lock();
         let first = since.is_none();
@@ -40,17 +40,17 @@ impl RetryPolicy {
         first
     }
 
-    /// Whether the limit has passed since the first failure. Time without a failure does not count, because
-    /// reading a large file may take any time.
+    /// Returns whether the limit has passed since the first failure. Time without a failure does not count,
+    /// because reading a large file may take longer than the limit.
     pub fn is_over(&self) -> bool {
         let since = *self.since.lock();
         since.zip(self.limit).is_some_and(|(since, limit)| since.elapsed() >= limit)
     }
 
-    /// Waits after the `failed`th failure in a row, at least `told_s` seconds. Returns early if `stop`
-    /// returns true or the limit passes.
-    pub fn pause(&self, failed: u32, told_s: u64, stop: &dyn Fn() -> bool) {
-        let end = Instant::now() + pause(failed, jitter(), told_s);
+    /// Waits after failure number `failed` in a row, at least `retry_after_s` seconds. Returns early if
+    /// `stop` returns true or the limit passes.
+    pub fn pause(&self, failed: u32, retry_after_s: u64, stop: &dyn Fn() -> bool) {
+        let end = Instant::now() + pause(failed, jitter(), retry_after_s);
         while Instant::now() < end && !stop() && !self.is_over() {
             std::thread::sleep(SLICE.min(end.saturating_duration_since(Instant::now())));
         }
@@ -58,15 +58,15 @@ impl RetryPolicy {
 }
 
 /// Returns an exponential back-off with jitter: between half and all of `PAUSE` after `failed` failures, and at
-/// least `told_s` seconds. The jitter keeps many clients from returning at the same time after an outage of the
-/// service. `dice` is 0..1.
-fn pause(failed: u32, dice: f64, told_s: u64) -> Duration {
-    let own = backoff(i64::from(failed), &PAUSE).mul_f64(0.5 + dice / 2.0);
-    own.max(Duration::from_secs(told_s.min(TOLD_S_MAX)))
+/// least `retry_after_s` seconds. After an outage of the service, the jitter spreads the requests of many clients.
+/// `share` is 0..1.
+fn pause(failed: u32, share: f64, retry_after_s: u64) -> Duration {
+    let own = backoff(i64::from(failed), &PAUSE).mul_f64(0.5 + share / 2.0);
+    own.max(Duration::from_secs(retry_after_s.min(RETRY_AFTER_S_MAX)))
 }
 
 fn jitter() -> f64 {
-    // Without random bytes there is no jitter; the upload goes on.
+    // Without random bytes there is no jitter, and the upload continues.
     random::<4>().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit_and_heed_the_service() {
-        let ms = |failed, dice, told| pause(failed, dice, told).as_millis();
+        let ms = |failed, share, wait_s| pause(failed, share, wait_s).as_millis();
         assert_eq!([ms(1, 0.0, 0), ms(1, 1.0, 0), ms(2, 1.0, 0)], [250, 500, 1000]);
         assert_eq!([ms(7, 1.0, 0), ms(99, 0.0, 0)], [30_000, 15_000]);
         assert_eq!([ms(1, 1.0, 7), ms(1, 1.0, u64::MAX)], [7_000, 600_000]);

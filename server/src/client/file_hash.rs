@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use picpick_engine::Picture;
 use sha2::{Digest as _, Sha256};
 
+/// Size of the pieces in which a file is read, bytes.
 const PIECE_BYTES: usize = 256 << 10;
-/// Most characters of a file name that the service accepts.
+/// Limits a file name, characters; the service accepts no more.
 const NAME_CHARS_MAX: usize = 200;
 
 /// A file that may be a photo.
@@ -18,7 +19,7 @@ pub struct HashedFile {
     pub sha256: String,
 }
 
-/// Why a file is not sent.
+/// The reason why a file is not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RejectedFile {
     NotAPhoto(String),
@@ -26,8 +27,13 @@ pub enum RejectedFile {
     Stopped,
 }
 
-/// Computes the SHA-256 and the length of the file at `path`. Reads it once, [`PIECE_BYTES`] at a time, and
-/// stops early if the first bytes are not those of a photo.
+/// Computes the SHA-256 and the length of the file at `path`. Reads the file once, [`PIECE_BYTES`] at a time.
+///
+/// # Errors
+/// - `NotAPhoto` if the file is empty or its first bytes are not those of a photo; reads no further bytes
+///   then.
+/// - `Unreadable` if the file cannot be read.
+/// - `Stopped` if `stop` returns true.
 pub fn hash_file(path: &Path, stop: &dyn Fn() -> bool) -> Result<HashedFile, RejectedFile> {
     let unreadable = |error: io::Error| RejectedFile::Unreadable(error.to_string());
     let mut file = File::open(path).map_err(unreadable)?;
@@ -110,10 +116,10 @@ mod tests {
             [(&b""[..], "empty"), (b"hello, this is text", "JPEG"), (b"II*\0 and more", "raw")]
         {
             let path = file(folder.path(), "a", bytes);
-            let told = hash_file(&path, &|| false);
+            let answer = hash_file(&path, &|| false);
             let right =
-                matches!(&told, Err(RejectedFile::NotAPhoto(said)) if said.contains(reason));
-            assert!(right, "{bytes:?}: {told:?}");
+                matches!(&answer, Err(RejectedFile::NotAPhoto(text)) if text.contains(reason));
+            assert!(right, "{bytes:?}: {answer:?}");
         }
         let missing = hash_file(&folder.path().join("missing"), &|| false);
         assert!(matches!(missing, Err(RejectedFile::Unreadable(_))), "{missing:?}");

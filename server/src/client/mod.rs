@@ -1,8 +1,8 @@
 //! The upload client: sends photos of this computer to the service, and resumes after any interruption.
 //!
-//! Files → `hash_file` (hash, first bytes) → hashes that the event has are skipped → `sender` (resumable,
-//! several connections) → an [`ClientEvent`] for each step. It keeps no state of its own, because the service knows
-//! what has arrived.
+//! Files → `hash_file` (hash, first bytes) → `find_existing` (skips photos that the event has) → `Uploader`
+//! (resumable, several connections). Reports a [`ClientEvent`] for each step. The client stores no state,
+//! because the service knows which bytes it has stored.
 
 mod api;
 mod backoff;
@@ -15,7 +15,7 @@ use std::path::Path;
 pub use api::ApiClient;
 pub use workers::{UploadOrder, run};
 
-/// A step of an upload run, reported while the run goes on.
+/// A step of an upload run, reported during the run.
 #[derive(Clone, Copy, Debug)]
 pub enum ClientEvent<'a> {
     /// The event has this photo already.
@@ -26,7 +26,7 @@ pub enum ClientEvent<'a> {
     Duplicate {
         bytes: u64,
     },
-    /// Bytes were sent; `again` of them had been sent before.
+    /// `bytes` were sent, `again` of these for the second time.
     Sent {
         bytes: u64,
         again: u64,
@@ -36,20 +36,20 @@ pub enum ClientEvent<'a> {
         bytes: u64,
     },
     Uploaded,
-    /// The file was rejected; `bytes` of it will not be stored.
+    /// The file was rejected; `bytes` of the file will not be stored.
     Refused {
         path: &'a Path,
         code: &'a str,
         reason: &'a str,
         bytes: u64,
     },
-    /// The file could not be read; `bytes` of it will not be stored.
+    /// The file could not be read; `bytes` of the file will not be stored.
     Failed {
         path: &'a Path,
         reason: &'a str,
         bytes: u64,
     },
-    /// The first failure since the last progress; it will be retried.
+    /// The first failure since the last progress; the client will retry.
     Waiting {
         reason: &'a str,
     },

@@ -1,6 +1,7 @@
-//! Sends one file in pieces, from the offset that the service has reached, until it is complete or rejected.
+//! Sends one file in pieces, from the offset that the service has reached, until the file is complete or
+//! rejected.
 //!
-//! After every failure it asks the service for the offset before it sends again.
+//! After every failure the client requests the offset from the service before it sends again.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,13 +13,13 @@ use super::api::{ApiClient, ClientError, CreatedUpload, UploadAnnouncement};
 use super::backoff::RetryPolicy;
 use super::file_hash::HashedFile;
 
-/// Bytes of the first request: small for slow connections. It doubles on fast ones and is halved after a
-/// failure. The service keeps whole steps of 64 KiB of an interrupted request, so a piece may be as large as
-/// it accepts (8 MiB).
+/// Size of the first piece, bytes; small enough for slow connections. The size doubles on fast connections
+/// and is halved after a failure. Large pieces lose little, because the service keeps each complete 64 KiB of
+/// an interrupted request.
 const PIECE_BYTES_FIRST: u64 = 1 << 20;
 const PIECE_BYTES_MIN: u64 = 64 << 10;
 const PIECE_BYTES_MAX: u64 = 8 << 20;
-/// Time below which a piece is followed by one of twice the size.
+/// Limits the time of a piece after which the next piece has twice the size.
 const PIECE_TIME: Duration = Duration::from_secs(4);
 
 /// Sends files to the service; shared by all connections.
@@ -27,7 +28,7 @@ pub struct Uploader<'a> {
     pub patience: &'a RetryPolicy,
     pub stop: &'a (dyn Fn() -> bool + Sync),
     pub tell: &'a (dyn Fn(ClientEvent<'_>) + Sync),
-    /// A folder's id.
+    /// Id of the event's folder for the photos.
     pub folder: Option<&'a str>,
 }
 
@@ -44,7 +45,7 @@ pub enum UploadOutcome {
 /// The progress of one file.
 struct UploadState {
     location: Option<String>,
-    /// The service's offset; `None` if it must be asked for.
+    /// Offset that the service has reached; `None` if the client must request it.
     offset: Option<u64>,
     /// The highest offset sent, and the highest that the service has confirmed.
     sent: u64,
@@ -60,7 +61,11 @@ enum UploadStep {
 }
 
 impl Uploader<'_> {
-    /// Sends `file`. Errors: the reason, if it stops all other files too.
+    /// Sends `file`.
+    ///
+    /// # Errors
+    /// The reason, as text, of a failure that stops the whole run: `Lasting`, or no progress within the
+    /// limit.
     pub fn upload(&self, file: &HashedFile) -> Result<UploadOutcome, String> {
         let mut way = UploadState {
             location: None,
@@ -102,14 +107,19 @@ impl Uploader<'_> {
         }
     }
 
-    /// Waits before a retry. Reports the first failure since the last progress. Errors: the limit without
-    /// progress has passed.
+    /// Waits before a retry. Reports the first failure since the last progress.
+    ///
+    /// # Errors
+    /// A text with the last reason, if the limit without progress has passed.
     pub fn wait_and_retry(&self, why: &str, failed: u32, wait_s: u64) -> Result<(), String> {
         if self.patience.record_failure() && !(self.stop)() {
             (self.tell)(ClientEvent::Waiting { reason: why });
         }
         if self.patience.is_over() {
-            return Err(format!("no progress for too long; the last error was: {why}"));
+            return Err(format!(
+                "no progress within the time of --retry-timeout-s; check the connection, then run the \
+                 same command again; the last error: {why}"
+            ));
         }
         self.patience.pause(failed, wait_s, self.stop);
         Ok(())
@@ -122,7 +132,7 @@ impl Uploader<'_> {
             let begun =
                 self.service.begin(&UploadAnnouncement { name: &name, sha256, bytes, folder })?;
             return match begun {
-                // All bytes were sent: the response to the last piece was lost. Otherwise another client
+                // If all bytes were sent, the response to the last piece was lost. Otherwise another client
                 // has uploaded the photo.
                 CreatedUpload::Known if way.sent == file.bytes => {
                     Ok(UploadStep::End(UploadOutcome::Uploaded))
@@ -169,7 +179,7 @@ impl Uploader<'_> {
             return failed(why, way.kept);
         }
         let taken = match sent {
-            // This run stopped in the middle of a piece.
+            // The run was stopped while the piece was sent, so the error is not one of the service.
             Err(_) if (self.stop)() => return Ok(UploadStep::End(UploadOutcome::Stopped)),
             sent => sent?,
         };
@@ -187,7 +197,7 @@ impl Uploader<'_> {
         self.arrive(file, way, taken.offset)
     }
 
-    /// Records the service's offset, and the progress that it means.
+    /// Records `offset`, which the service has reached. Reports progress if the offset has grown.
     fn arrive(
         &self,
         file: &HashedFile,
@@ -217,7 +227,7 @@ struct FilePart<'a> {
     file: File,
     left: u64,
     stop: &'a (dyn Fn() -> bool + Sync),
-    /// Why reading the file failed.
+    /// The reason why reading the file failed; `None` without a failure.
     failure: Option<String>,
 }
 

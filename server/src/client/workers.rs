@@ -1,6 +1,7 @@
-//! The threads of an upload: some hash files, one asks the service which hashes it has, some send.
+//! The threads of an upload: several threads hash files, one thread requests the existing photos from the
+//! service, and several threads send files.
 //!
-//! Bounded queues connect them, so that memory does not grow with the number of files.
+//! Bounded queues connect the threads, so that memory does not grow with the number of files.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -19,9 +20,9 @@ use super::upload::{UploadOutcome, Uploader};
 
 /// Limits the hashes in one request; the service accepts no more.
 const ASKED_MAX: usize = 1000;
-/// How long a request waits for each further hash.
+/// Limits the wait for each further hash of a request.
 const ASK_WAIT: Duration = Duration::from_millis(200);
-/// Most threads that hash. Beyond this number the disk is the bottleneck, not the processor.
+/// Limits the threads that hash files. With more threads, the disk is the bottleneck, not the processor.
 const HASHERS_MAX: usize = 8;
 
 /// A request to upload files, and its limits.
@@ -31,14 +32,14 @@ pub struct UploadOrder<'a> {
     /// Name of the event's folder for the photos.
     pub folder: Option<&'a str>,
     pub connections: usize,
-    /// Longest time without progress before the run gives up; `None`: unlimited.
+    /// Limits the time without progress, after which the run gives up; `None` never gives up.
     pub give_up_after: Option<Duration>,
 }
 
 /// Sends the files. Calls `tell` for each step, from several threads. Returns early when `stop` is set.
 ///
 /// # Errors
-/// The reason, as text, if it stops all files, for instance a wrong API key.
+/// The reason, as text, of a failure that stops all files, for instance a wrong API key.
 pub fn run(
     order: UploadOrder<'_>,
     stop: &AtomicBool,
@@ -61,9 +62,9 @@ pub fn run(
     let hashers = cores.min(HASHERS_MAX).min(order.files.len());
     let files = Mutex::new(order.files.into_iter());
     let (hashed, to_ask) = sync_channel(ASKED_MAX);
-    let (asked, to_send) = sync_channel(order.connections);
-    // Only the sending threads own the receiver: once they have ended, the asking thread's send fails instead
-    // of blocking forever.
+    let (missing, to_send) = sync_channel(order.connections);
+    // Only the sending threads own the receiver. After these threads have ended, `find_existing` fails to
+    // send instead of blocking forever.
     let to_send = Arc::new(Mutex::new(to_send));
     std::thread::scope(|scope| {
         for _ in 0..hashers {
@@ -78,7 +79,7 @@ pub fn run(
         drop(to_send);
         let (sender, ended) = (&sender, &ended);
         scope.spawn(move || {
-            if let Err(why) = find_existing(sender, &to_ask, &asked) {
+            if let Err(why) = find_existing(sender, &to_ask, &missing) {
                 ended.halt(why);
             }
         });
@@ -86,7 +87,7 @@ pub fn run(
     ended.why.into_inner().map_or(Ok(()), Err)
 }
 
-/// Tells all threads to end, and keeps the reason.
+/// The stop flags of a run, and the reason for which the run ended itself.
 struct Progress<'a> {
     stop: &'a AtomicBool,
     halted: AtomicBool,
@@ -98,7 +99,7 @@ impl Progress<'_> {
         self.stop.load(Ordering::SeqCst) || self.halted.load(Ordering::SeqCst)
     }
 
-    /// Ends the run. Keeps the first reason only, because later ones follow from it.
+    /// Ends the run. Keeps the first reason only, because later failures follow from it.
     fn halt(&self, why: String) {
         self.why.lock().get_or_insert(why);
         self.halted.store(true, Ordering::SeqCst);
@@ -134,11 +135,15 @@ fn hash(
     }
 }
 
-/// Asks the service which photos the event has, and passes the others on to the sending threads.
+/// Requests the existing photos from the service, and passes the files of other photos to the sending
+/// threads.
+///
+/// # Errors
+/// The reason, as text, of a failure that stops the run.
 fn find_existing(
     sender: &Uploader<'_>,
     to_ask: &Receiver<HashedFile>,
-    asked: &SyncSender<HashedFile>,
+    missing: &SyncSender<HashedFile>,
 ) -> Result<(), String> {
     let mut seen = HashSet::new();
     while let Some(batch) = collect_batch(to_ask) {
@@ -155,7 +160,7 @@ fn find_existing(
         for file in batch {
             if known.contains(&file.sha256) {
                 (sender.tell)(ClientEvent::Known { bytes: file.bytes });
-            } else if asked.send(file).is_err() {
+            } else if missing.send(file).is_err() {
                 return Ok(());
             }
         }
@@ -163,8 +168,8 @@ fn find_existing(
     Ok(())
 }
 
-/// Waits for one file, then collects up to [`ASKED_MAX`] until none arrives for [`ASK_WAIT`]. `None` at the
-/// end.
+/// Waits for one file, then collects up to [`ASKED_MAX`] files until none arrives for [`ASK_WAIT`]. Returns
+/// `None` after the last file.
 fn collect_batch(to_ask: &Receiver<HashedFile>) -> Option<Vec<HashedFile>> {
     let mut batch = vec![to_ask.recv().ok()?];
     while batch.len() < ASKED_MAX {
@@ -176,7 +181,10 @@ fn collect_batch(to_ask: &Receiver<HashedFile>) -> Option<Vec<HashedFile>> {
     Some(batch)
 }
 
-/// Retries `call` until it succeeds. `None` if the run is stopped before.
+/// Retries `call` until it succeeds. Returns `None` if the run is stopped first.
+///
+/// # Errors
+/// The reason, as text, if a retry cannot succeed or the limit without progress has passed.
 fn with_retries<T>(
     sender: &Uploader<'_>,
     call: impl Fn() -> Result<T, ClientError>,
@@ -245,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_ever_where_nobody_answers() {
+    fn a_run_ends_if_the_service_is_unreachable() {
         let folder = tempfile::tempdir().unwrap();
         let photo = |number: u32| {
             let path = folder.path().join(number.to_string());
@@ -274,14 +282,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "no photo").unwrap();
-        let told = Mutex::new(Vec::new());
-        let tell = |event: ClientEvent<'_>| told.lock().push(format!("{event:?}"));
+        let events = Mutex::new(Vec::new());
+        let tell = |event: ClientEvent<'_>| events.lock().push(format!("{event:?}"));
         let service = unreachable_service();
         let files = vec![path, folder.path().join("missing")];
         assert_eq!(run(order(&service, files, 1), &AtomicBool::new(false), &tell), Ok(()));
-        let told = told.into_inner();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told.iter().any(|event| event.starts_with("Refused")), "{told:?}");
-        assert!(told.iter().any(|event| event.starts_with("Failed")), "{told:?}");
+        let events = events.into_inner();
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(events.iter().any(|event| event.starts_with("Refused")), "{events:?}");
+        assert!(events.iter().any(|event| event.starts_with("Failed")), "{events:?}");
     }
 }

@@ -5,18 +5,19 @@ use crate::cli::contact_sheet::model;
 use crate::cli::format;
 
 const STYLE: &str = include_str!("style.css");
-/// Most faces of a photo in a normal card. A photo with more takes the page's whole width, so that the labels
-/// are legible.
+/// Limits the faces of a photo in a normal card. The card of a photo with more faces has the page's whole
+/// width, so that the labels are legible.
 const FACES_PER_CARD_MAX: usize = 7;
-/// Range of a card's aspect ratio, width over height. Photos outside the range get the nearest limit.
+/// Limits a card's aspect ratio, width over height. A photo outside the range gets the nearest limit.
 const SHAPE_MIN: f32 = 0.5;
 const SHAPE_MAX: f32 = 2.4;
-/// Share of the picture's height that counts as near an edge. A face whose box ends near the bottom edge has
-/// its label above the box, and inside it if the box also starts near the top edge.
+/// Limits the distance that counts as near an edge, as a share of the picture's height. A face whose box ends
+/// near the bottom edge has its label above the box, or inside the box if the box also starts near the top
+/// edge.
 const EDGE_SHARE: f32 = 0.14;
 
-/// Renders the page. The pictures must be in the order of the sheet's photos. maud escapes all text, file
-/// names included.
+/// Renders the page. Each list of pictures must be in the order of the sheet's photos. maud escapes all text,
+/// file names included.
 pub fn page(
     sheet: &ContactSheet,
     selfies: &[Thumbnail],
@@ -182,7 +183,7 @@ fn face(mark: &FaceMark, shot: &SheetPhoto) -> Markup {
     }
 }
 
-/// Converts start and length to shares of `side`, cut at the picture's edge.
+/// Converts start and length in pixels to shares of `side`, 0..1. Cuts them at the picture's edge.
 fn span(start: i32, length: i32, side: u32) -> (f32, f32) {
     let side = side.max(1) as f32;
     let (from, to) = (start as f32 / side, start.saturating_add(length) as f32 / side);
@@ -195,7 +196,7 @@ fn foot(sheet: &ContactSheet) -> Markup {
         footer {
             p { "Models: " (sheet.models) "." }
             @if let Some(notice) = &sheet.notice { p { strong { "Note: " (notice) "." } } }
-            p { "Made by picpick " (env!("CARGO_PKG_VERSION")) " on this machine. This file shows people's faces: share it only with people who may see them." }
+            p { "Made by picpick " (env!("CARGO_PKG_VERSION")) " on this machine. This file shows people's faces: share it only with people who may see these faces." }
         }
     }
 }

@@ -25,12 +25,12 @@ const SMALL_WIDTH_PX: u32 = 560;
 #[derive(Debug)]
 pub struct ContactSheet {
     pub title: String,
-    /// Similarity that a good face had to reach, -1..1.
+    /// Similarity that a face of good quality had to reach, -1..1.
     pub threshold: f32,
-    /// Number of photos and faces searched.
+    /// Numbers of photos and faces that were searched.
     pub photos: usize,
     pub faces: usize,
-    /// Number of photos that did not match and are not on the sheet.
+    /// Number of photos that are not on the sheet, because they did not match.
     pub left_out: usize,
     pub selfies: Vec<SheetPhoto>,
     /// Best first.
@@ -38,7 +38,7 @@ pub struct ContactSheet {
     pub others: Vec<SheetPhoto>,
     /// The models and their licences.
     pub models: String,
-    /// A restriction of the models' licence.
+    /// A restriction of the models' licence; `None` without one.
     pub notice: Option<String>,
 }
 
@@ -46,13 +46,13 @@ pub struct ContactSheet {
 #[derive(Clone, Debug)]
 pub struct SheetPhoto {
     pub path: PathBuf,
-    /// Content id of the indexed file, to detect that the file has changed; `None` for a selfie.
+    /// Content id of the indexed file, by which a change of the file is detected; `None` for a selfie.
     pub id: Option<PhotoId>,
     /// Upright size in pixels.
     pub width: u32,
     pub height: u32,
     pub faces: Vec<FaceMark>,
-    /// Why the photo matched; `None` if it did not.
+    /// The reason why the photo matched; `None` without a match.
     pub why: Option<&'static str>,
 }
 
@@ -75,7 +75,7 @@ pub enum FaceRole {
     Other,
     /// Not matched, and of too low quality to be found reliably.
     Poor,
-    /// The face that was searched for.
+    /// The face of a selfie that was searched for.
     Subject,
 }
 
@@ -89,7 +89,7 @@ pub fn write(path: &Path, sheet: &ContactSheet) -> Result<()> {
         .and_then(|mut file| file.write_all(html.as_bytes()))
         .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // Best effort: the error returned below is the one that matters.
+        // Best effort: the caller gets the error of the write.
         let _ = std::fs::remove_file(&temporary);
     }
     written.with_context(|| format!("writing the contact sheet {}", path.display()))

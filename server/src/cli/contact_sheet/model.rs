@@ -9,12 +9,12 @@ use super::{ContactSheet, FaceMark, FaceRole, SheetPhoto};
 use crate::cli::format;
 use crate::cli::search_outcome::{QueryOutcome, match_reason};
 
-/// Most photos in a collection for its contact sheet to include photos that did not match. Above it the sheet
-/// shows the matches only, because a page with more photos is slow on a phone.
+/// Limits the photos of a collection whose contact sheet shows photos that did not match. The sheet of a
+/// larger collection shows the matches only, because a page with more photos is slow on a phone.
 const PHOTOS_MAX: usize = 200;
 
-/// Builds the contact sheet of `found`: the selfies, the matches and, up to [`PHOTOS_MAX`] photos, all
-/// others.
+/// Builds the contact sheet of `found`: the selfies, the matches and, in a collection of up to [`PHOTOS_MAX`]
+/// photos, all other photos.
 pub fn sheet_of(collection: &Collection, pack: &Pack, found: &QueryOutcome) -> ContactSheet {
     let photos = all_photos(collection);
     let matches: HashMap<PhotoId, &Match> =

@@ -10,7 +10,7 @@ use crate::cli::context::read_file;
 /// JPEG quality of the sheet's pictures, 1 to 100. 80 shows no artefacts at this size; 90 doubles the bytes.
 const JPEG_QUALITY: u8 = 80;
 
-/// A photo's picture in the page, or the reason why it has none.
+/// A photo's picture in the page, or the reason why the photo has no picture.
 pub enum Thumbnail {
     /// A JPEG in base64, with its size in pixels.
     Jpeg { base64: String, width: u32, height: u32 },
@@ -19,7 +19,7 @@ pub enum Thumbnail {
 }
 
 /// Reads and reduces the picture of `shot` to at most `width_max` pixels in width and 4/3 of that in height.
-/// A file that is missing, has changed or cannot be read gives [`Thumbnail::Missing`] and never an error.
+/// Returns [`Thumbnail::Missing`] for a file that is missing, has changed or cannot be read.
 pub fn show(shot: &SheetPhoto, width_max: u32) -> Thumbnail {
     match read(shot).and_then(|picture| reduce(&picture, width_max)) {
         Ok(shown) => shown,

@@ -1,8 +1,8 @@
 //! The studio's pages, the visitors' pages and their assets.
 //!
-//! A studio page is a static skeleton that the server renders once, when it starts. The page's script fills the
-//! skeleton through the public API. The skeleton contains no personal data, so it needs no authorisation: the
-//! API routes check the caller. The content security policy allows no inline script or style.
+//! A studio page is a static skeleton that the server renders once, when it starts. The page's script fills
+//! the skeleton through the public API. The skeleton contains no personal data, so it needs no authorisation:
+//! the API routes check the caller. The content security policy allows no inline script or style.
 
 pub mod album;
 pub mod guest;

@@ -41,7 +41,8 @@ export async function dropped(transfer) {
 }
 
 // Returns the photos, each with the name of its folder, and the number of other files. A folder's name is its
-// path without the parents that all directories share. A single directory is named by the last part of its path.
+// path without the parents that all directories share. The name of a single directory is the last part of its
+// path.
 export function sorted(items) {
   const photos = items.filter(({ file }) => PHOTO.test(file.name));
   const paths = [...new Set(photos.map(({ at }) => at))].map((at) => (at ? at.split("/") : []));

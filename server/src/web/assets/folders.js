@@ -24,8 +24,8 @@ export async function foldersOf(path) {
   return {
     refresh,
     named: (name) => list.find((folder) => folder.name === name),
-    // Fills a select field with the folders and keeps it up to date. `before` and `after` are the options before
-    // and after the folders, each a value and its text.
+    // Fills a select field with the folders and keeps it up to date. `before` and `after` are the options
+    // before and after the folders, each a value and its text.
     offer(select, before, after = []) {
       choices.push({ select, before, after });
       draw(choices.at(-1));

@@ -5,15 +5,15 @@ import { byId, count, element, onSubmit, say } from "./api.js";
 import { chosen, dropped, sorted } from "./dropped_files.js";
 import { upload } from "./upload.js";
 
-// Limits the folders that one batch may create, 50 folders. More folders are seldom meant as folders of one event.
+// Limits the folders that one batch may create, 50 folders. More are seldom meant as folders of one event.
 const FOLDERS_MAX = 50;
 // Limits the folder names that the dialog lists, 12 names.
 const NAMED_MAX = 12;
 // Shortest time between two drawings of the progress, 200 ms: a small photo may take less.
 const DRAWN_MS = 200;
 
-// Opens the dialog that asks whether to keep the photos' folders. Resolves to "folders", to "one" (all photos in
-// one place) or to "" (cancelled).
+// Opens the dialog that asks whether to keep the photos' folders. Resolves to "folders", to "one" (all photos
+// in one place) or to "" (cancelled).
 function ask(names, fresh, into) {
   const dialog = byId("ask-folders");
   const many = fresh > FOLDERS_MAX;

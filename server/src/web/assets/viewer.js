@@ -1,4 +1,4 @@
-// The full-screen photo viewer. Arrow keys and swipes change the photo; the phone's back button closes the viewer.
+// The full-screen photo viewer. Arrow keys and swipes change the photo; the back button closes the viewer.
 
 import { byId } from "./api.js";
 import { word } from "./strings.js";

@@ -12,7 +12,7 @@ pub struct PhotosPage<'a> {
     pub ends_unix_s: i64,
 }
 
-/// Renders the page of a guest's photos without the guest's data, which `guest_photos.js` loads through the API.
+/// Renders the page of a guest's photos, without the guest's data: `guest_photos.js` loads it through the API.
 pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
     let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
     let tell_intro = (photos.tell_intro)(&day);

@@ -1,10 +1,11 @@
 use super::Language;
 
-/// All texts of the album pages in one language. A text with values is a function of them.
+/// All texts of the album pages in one language. A text that contains values is a function.
 pub struct AlbumTexts {
     pub skip: &'static str,
     pub language: &'static str,
     // The entry page.
+    /// Takes the studio's name.
     pub by_studio: fn(&str) -> String,
     pub pin_title: &'static str,
     pub pin_label: &'static str,
@@ -18,12 +19,15 @@ pub struct AlbumTexts {
     pub failed_title: &'static str,
     pub failed: &'static str,
     // The photo grid.
+    /// Takes the number of photos.
     pub photos: fn(i64) -> String,
+    /// Takes the day on which the album closes.
     pub open_until: fn(&str) -> String,
     pub all: &'static str,
     pub my_picks: &'static str,
     pub folders: &'static str,
     pub empty: &'static str,
+    /// Takes the photo's number.
     pub photo: fn(i64) -> String,
     pub pages: &'static str,
     /// Takes the page's number and the number of pages.
@@ -39,6 +43,7 @@ pub struct AlbumTexts {
     pub next: &'static str,
     pub download: &'static str,
     pub download_all: &'static str,
+    /// Takes the number of downloads left.
     pub downloads_left: fn(i64) -> String,
     // Annotations.
     pub annotate_title: &'static str,
@@ -46,6 +51,7 @@ pub struct AlbumTexts {
     pub annotate_pin: &'static str,
     pub your_name: &'static str,
     pub begin: &'static str,
+    /// Takes the visitor's name.
     pub annotating_as: fn(&str) -> String,
     pub pick: &'static str,
     pub picked: &'static str,
@@ -57,7 +63,7 @@ pub struct AlbumTexts {
     pub comment_label: &'static str,
     pub spot: &'static str,
     pub whole_photo: &'static str,
-    /// Row by row, from the top left to the bottom right.
+    /// Names of the nine fields of a photo, row by row from the top left.
     pub spots: [&'static str; 9],
     pub spot_hint: &'static str,
     pub send: &'static str,
@@ -82,15 +88,15 @@ static ENGLISH: AlbumTexts = AlbumTexts {
     by_studio: |studio| format!("Photographs by {studio}"),
     pin_title: "A private album",
     pin_label: "PIN",
-    pin_hint: "Ask the person who sent you this link.",
+    pin_hint: "Ask the person who sent you this link for the PIN.",
     open: "Open the album",
-    wrong_pin: "The PIN is wrong. Please try again.",
+    wrong_pin: "The PIN is wrong. Please check it and try again.",
     wait: |minutes| match minutes {
-        1 => "Too many attempts. Please wait 1 minute.".to_owned(),
-        _ => format!("Too many attempts. Please wait {minutes} minutes."),
+        1 => "Too many attempts. Please wait 1 minute, then try again.".to_owned(),
+        _ => format!("Too many attempts. Please wait {minutes} minutes, then try again."),
     },
     closed_title: "This album is not available",
-    closed: "The link has expired, was turned off, or is incomplete. Please ask the person who sent it to you.",
+    closed: "The link has expired, was turned off, or is incomplete. Please ask the person who sent it to you for a new one.",
     failed_title: "That did not work",
     failed: "Please go back and try again.",
     photos: |count| if count == 1 { "1 photo".to_owned() } else { format!("{count} photos") },
@@ -159,10 +165,10 @@ static HINDI: AlbumTexts = AlbumTexts {
     pin_label: "पिन",
     pin_hint: "पिन उन्हीं से पूछें जिन्होंने आपको यह लिंक भेजा है।",
     open: "एल्बम खोलें",
-    wrong_pin: "यह पिन सही नहीं है। कृपया फिर से कोशिश करें।",
-    wait: |minutes| format!("बहुत बार कोशिश हो चुकी है। कृपया {minutes} मिनट रुकें।"),
+    wrong_pin: "यह पिन सही नहीं है। कृपया इसे जाँचकर फिर से कोशिश करें।",
+    wait: |minutes| format!("बहुत बार कोशिश हो चुकी है। कृपया {minutes} मिनट रुककर फिर से कोशिश करें।"),
     closed_title: "यह एल्बम उपलब्ध नहीं है",
-    closed: "लिंक का समय खत्म हो गया है, उसे बंद कर दिया गया है, या वह अधूरा है। कृपया उनसे पूछें जिन्होंने लिंक भेजा था।",
+    closed: "लिंक का समय खत्म हो गया है, उसे बंद कर दिया गया है, या वह अधूरा है। कृपया जिन्होंने लिंक भेजा था, उनसे नया लिंक माँगें।",
     failed_title: "यह नहीं हो पाया",
     failed: "कृपया वापस जाएँ और फिर से कोशिश करें।",
     photos: |count| format!("{count} फ़ोटो"),
@@ -215,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_handed_in_is_said() {
+    fn texts_contain_their_values() {
         for language in Language::ALL {
             let words = texts(language);
             assert!((words.page)(3, 12).contains('3') && (words.page)(3, 12).contains("12"));

@@ -1,13 +1,14 @@
 //! Texts of the guest pages: entry, camera, photos.
 //!
-//! Every code of the API that a guest can meet has a text here that says what happened and what to do.
+//! Each guidance code and each failure reason of the API has a text. The text of a failure states what went
+//! wrong and what the guest can do.
 
 mod english;
 mod hindi;
 
 use super::Language;
 
-/// Guidance codes of a challenge, as in the API.
+/// The guidance codes of a challenge, as the API sends them.
 pub const GUIDANCE: [&str; 11] = [
     "look_straight",
     "turn_left",
@@ -21,7 +22,7 @@ pub const GUIDANCE: [&str; 11] = [
     "brighter",
     "hold_still",
 ];
-/// Failure reasons of a challenge, as in the API.
+/// The failure reasons of a challenge, as the API sends them.
 pub const REASONS: [&str; 9] = [
     "too_late",
     "too_fast",
@@ -34,14 +35,14 @@ pub const REASONS: [&str; 9] = [
     "replay",
 ];
 
-/// An error text: what went wrong and what to do.
+/// An error text: what went wrong, and what the guest can do.
 pub struct GuestErrorText {
     pub what: &'static str,
     pub remedy: &'static str,
 }
 
-/// All texts of the guest pages in one language. A text with values is a function of them, or has placeholders
-/// that the script fills in.
+/// All texts of the guest pages in one language. A text that contains values is a function, or has
+/// placeholders that the page's script replaces.
 pub struct GuestTexts {
     pub door: EntryTexts,
     pub camera: CameraTexts,
@@ -60,7 +61,7 @@ pub struct EntryTexts {
     pub steps: [&'static str; 3],
     pub begin: &'static str,
     pub without_camera: &'static str,
-    /// The alternative for a guest who wants no face search at all.
+    /// The alternative for a guest who does not want a face search.
     pub neither: &'static str,
     pub no_script: &'static str,
     pub go_on: &'static str,
@@ -95,7 +96,7 @@ pub struct CameraTexts {
     pub guidance: [&'static str; 11],
     /// In the order of `REASONS`.
     pub reasons: [GuestErrorText; 9],
-    /// The script fills in `{done}` and `{of}`.
+    /// The script replaces `{done}` and `{of}`.
     pub progress: &'static str,
     pub passed: &'static str,
     pub try_again: &'static str,
@@ -104,7 +105,7 @@ pub struct CameraTexts {
     pub absent: GuestErrorText,
     pub busy: GuestErrorText,
     pub insecure: GuestErrorText,
-    /// The script fills in `{minutes}`.
+    /// The script replaces `{minutes}`.
     pub wait: GuestErrorText,
     pub many_people: GuestErrorText,
     pub ended: GuestErrorText,
@@ -134,13 +135,14 @@ pub struct AccessRequestTexts {
 /// The page with the guest's photos.
 pub struct PhotosTexts {
     pub title: &'static str,
-    /// Singular and plural. The script fills in `{count}`, here and in `new`, `photo` and `position`.
+    /// Singular and plural. The script replaces `{count}`.
     pub count: [&'static str; 2],
     pub looking: &'static str,
     pub none: &'static str,
     pub none_hint: &'static str,
-    /// Singular and plural.
+    /// Singular and plural. The script replaces `{count}`.
     pub new: [&'static str; 2],
+    /// The script replaces `{count}` by the photo's number.
     pub photo: &'static str,
     pub not_me: &'static str,
     pub taken_out: &'static str,
@@ -154,6 +156,7 @@ pub struct PhotosTexts {
     pub previous: &'static str,
     pub next: &'static str,
     pub close: &'static str,
+    /// The script replaces `{number}` by the photo's number and `{count}` by the number of photos.
     pub position: &'static str,
     pub download: &'static str,
     pub download_all: &'static str,
@@ -229,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_is_said_and_said_differently() {
+    fn each_code_has_a_text_of_its_own() {
         for language in Language::ALL {
             let camera = &texts(language).camera;
             let guidance: HashSet<_> = camera.guidance.into_iter().collect();

@@ -1,7 +1,7 @@
 //! Texts of the visitor pages (albums and guest pages) in every language, and the language of a request.
 //!
-//! Each set of pages has one struct of texts and one constant of it per language, so a text that is missing
-//! in a language is a compile error.
+//! Each set of pages has a struct of texts with one value per language. A text that is missing in a language
+//! is a compile error.
 
 pub mod album;
 pub mod guest;
@@ -26,7 +26,7 @@ impl Language {
         }
     }
 
-    /// Returns the language's name in that language.
+    /// Returns the language's own name, for links to the other languages.
     pub fn own_name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -34,19 +34,19 @@ impl Language {
         }
     }
 
-    /// Returns the language of a stored tag, English if the tag is unknown.
+    /// Returns the language of a stored tag; English if the tag is unknown.
     pub fn of_tag(tag: &str) -> Self {
         Self::parse(tag).unwrap_or(Self::English)
     }
 
-    /// Parses a language tag and ignores its region: `hi-IN` is Hindi.
+    /// Parses a language tag and ignores its region: `hi-IN` is Hindi. Returns `None` for other languages.
     pub fn parse(tag: &str) -> Option<Self> {
         let main = tag.trim().split('-').next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| main.eq_ignore_ascii_case(language.tag()))
     }
 
-    /// Formats a day (UTC) as day, name of the month and year. Times outside the years -9999 to 9999 read as
-    /// the last day of 9999.
+    /// Formats the UTC date of a time as day, name of the month and year. A time outside the years -9999 to
+    /// 9999 is formatted as 31 December 9999.
     pub fn day(self, unix_s: i64) -> String {
         let time = UtcDateTime::from_unix_timestamp(unix_s).unwrap_or(UtcDateTime::MAX);
         let (year, month, day) = time.to_calendar_date();

@@ -1,8 +1,8 @@
-//! The studio's pages. Each is a static skeleton, rendered once at the start; its script fills it through the
-//! public API.
+//! The studio's pages, the visitors' pages and their assets.
 //!
-//! A page contains no personal data, so it needs no authorisation: the API routes that fill it check the
-//! caller. The content security policy allows no inline script or style.
+//! A studio page is a static skeleton that the server renders once, when it starts. The page's script fills
+//! the skeleton through the public API. The skeleton contains no personal data, so it needs no authorisation:
+//! the API routes check the caller. The content security policy allows no inline script or style.
 
 pub mod album;
 pub mod guest;
@@ -17,15 +17,15 @@ use maud::Markup;
 
 use crate::app::App;
 
-/// Expands to an asset's address, media type and compiled-in text.
+/// Expands to an asset's path, media type and text, which is compiled into the program.
 macro_rules! asset {
     ($kind:literal, $name:literal) => {
         (concat!("/assets/", $name), $kind, include_str!(concat!("assets/", $name)))
     };
 }
 
-/// Scripts and style sheets. Those from `visitor.css` on belong to the visitor pages, which `album` and
-/// `guest` render.
+/// The assets: path, media type, text. The entries from `visitor.css` to `guest_link_storage.js` are used only
+/// by the visitor pages, which `album` and `guest` render.
 const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/css", "style.css"),
     asset!("text/javascript", "api.js"),
@@ -63,8 +63,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("/robots.txt", "text/plain", include_str!("assets/robots.txt")),
     asset!("image/svg+xml", "icon.svg"),
 ];
-/// `Cache-Control` of pages and assets. They change only with a new release; browsers revalidate each time,
-/// because a cached script of one release must not run with a page of another.
+/// `Cache-Control` of pages and assets. Browsers revalidate at each load, because a cached script of one
+/// release must not run with a page of another release.
 const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Returns the routes of the studio's pages and of all assets.

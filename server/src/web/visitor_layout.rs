@@ -6,19 +6,19 @@ use crate::error::ApiError;
 use crate::http::locale::Locale;
 use crate::i18n::Language;
 
-/// The frame of a visitor page (album or guest page).
+/// The layout parameters of a visitor page (album or guest page).
 pub struct Frame<'a> {
-    /// Text of the link that skips to the content.
+    /// Text of the link to the page's content, for keyboard users.
     pub skip: &'a str,
-    /// Label of the language choice, for screen readers.
+    /// Label of the language links, for screen readers.
     pub choice: &'a str,
     pub language: Language,
     pub title: &'a str,
-    /// The page's address without `lang`; the language links add it.
+    /// The page's address without the parameter `lang`, which the language links add.
     pub address: &'a str,
     /// CSS class of `body`.
     pub class: &'a str,
-    /// Address of the page's script; empty for none.
+    /// Address of the page's script; empty if the page has none.
     pub script: &'a str,
 }
 
@@ -60,20 +60,20 @@ pub fn with(address: &str, parameter: &str) -> String {
     format!("{address}{sign}{parameter}")
 }
 
-/// Builds the response of a page, with the language cookie if the request chose a language.
+/// Builds the response of a page. Sets the language cookie if the request chose a language.
 pub fn respond(wanted: Locale, status: StatusCode, markup: &Markup) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
     wanted.remember((status, kind, markup.0.clone()).into_response())
 }
 
-/// Builds the response of an error page, with the status and `Retry-After` of `failure`. Logs internal
-/// errors.
+/// Builds the response of an error page, with the status and `Retry-After` of `failure`. Logs `failure` if it
+/// is an internal error.
 pub fn refused(wanted: Locale, failure: &ApiError, markup: &Markup) -> Response {
     if let Some(internal) = &failure.internal {
         tracing::error!(code = failure.kind.code(), reason = %internal, "page failed");
     }
     let mut response = respond(wanted, failure.kind.status(), markup);
-    // Read by the middleware that observes how requests end, as for API responses.
+    // `throttle` reads the kind and reports it to the alerts, as for API responses.
     response.extensions_mut().insert(failure.kind);
     if let Some(seconds) = failure.retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -13,7 +13,7 @@ const DOOR: EntryTexts = EntryTexts {
     skip: "Skip to content",
     language: "Language",
     by_studio: |studio| format!("Photographs by {studio}"),
-    lead: "Find the photos you are in, without an app. Only you, the studio and people in the same photos can see them.",
+    lead: "Find the photos you are in, without an app. Here, only you, the studio and people in the same photos can see them.",
     steps: [
         "Enter your name.",
         "Show your face to the camera. It takes half a minute.",
@@ -23,7 +23,8 @@ const DOOR: EntryTexts = EntryTexts {
     without_camera: "No camera: ask the studio",
     neither: "Prefer no face search? Ask the studio in person: it can share photos with you another way, for example in \
               an album with a PIN.",
-    no_script: "Finding your photos by camera needs JavaScript. You can ask the studio for your photos instead.",
+    no_script: "Finding your photos by camera needs JavaScript. Turn it on and reload the page, or ask the studio for your \
+                photos instead.",
     go_on: "See my photos",
     you_title: "Who are you?",
     name: "Your name",
@@ -78,18 +79,18 @@ const CAMERA: CameraTexts = CameraTexts {
         },
         GuestErrorText {
             what: "The face in the picture changed.",
-            remedy: "The same person has to stay in front of the camera until the end.",
+            remedy: "Try again. The same person has to stay in front of the camera until the end.",
         },
         GuestErrorText {
             what: "There was more than one face.",
-            remedy: "Step aside, so that only you are in the picture.",
+            remedy: "Move away from other people, so that only you are in the picture.",
         },
         GuestErrorText {
             what: "We could not see your face.",
             remedy: "Take off your mask or sunglasses, find more light, and keep your face in the oval.",
         },
         GuestErrorText {
-            what: "Wrong direction.",
+            what: "You turned in the wrong direction.",
             remedy: "Turn your head the way the arrow points. The screen works like a mirror.",
         },
         GuestErrorText {
@@ -119,7 +120,7 @@ const CAMERA: CameraTexts = CameraTexts {
     },
     busy: GuestErrorText {
         what: "The camera is in use.",
-        remedy: "Close other apps that use it, then try again.",
+        remedy: "Close other apps that use the camera, then try again.",
     },
     insecure: GuestErrorText {
         what: "This browser does not open the camera.",
@@ -197,18 +198,18 @@ const PHOTOS: PhotosTexts = PhotosTexts {
         )
     },
     tell: "Notify me by e-mail",
-    tell_asked: "We have sent you an e-mail. Please open the link in it and confirm that the address is yours.",
+    tell_asked: "We have sent you an e-mail. Please open its link and confirm that the address is yours.",
     tell_on: "You get an e-mail when new photos of you appear.",
     tell_stop: "Stop e-mails",
-    tell_cannot: "This needs an e-mail address, and you gave a phone number. New photos still appear on this page.",
+    tell_cannot: "You gave a phone number, and notifications need an e-mail address. New photos still appear on this page.",
     group_title: "Photos with others",
-    group_intro: "Find the photos that show you and your friends together. One of you creates a code, the others enter it.",
+    group_intro: "Find the photos that show you and your friends together. One of you creates a code, and the others enter it.",
     group_make: "Create a code",
     group_code: "Your friend's code",
     group_code_hint: "Ask the friend who created it. A code works for 15 minutes.",
     group_join: "Join",
     group_yours: "Your code. Friends can enter it for 15 minutes:",
-    group_wrong: "This code is wrong, or its 15 minutes are over.",
+    group_wrong: "This code is wrong, or its 15 minutes are over. Check it, or ask your friend for a new one.",
     group_in: "You are in a group.",
     group_leave: "Leave group",
     all: "All my photos",
@@ -228,11 +229,11 @@ const PHOTOS: PhotosTexts = PhotosTexts {
         "Your face template, your name and your contact details are deleted immediately. This cannot be undone. You are signed \
          out.",
         "You no longer see your photos here, and you get no more e-mails.",
-        "You get a signed receipt as proof. The studio keeps a copy of it, and a record without your name that you gave \
-         your consent and withdrew it.",
+        "You get a signed receipt as proof. The studio keeps a copy of the receipt, and a record without your name that \
+         consent was given and withdrawn.",
     ],
     delete_faces: "Also delete my face data from the event's photos",
-    delete_faces_hint: "Then a face search no longer finds you in them. The studio keeps the photos themselves.",
+    delete_faces_hint: "A face search then no longer finds you in the event's photos. The studio keeps the photos.",
     delete_now: "Delete now",
     keep: "Cancel",
     deleting: "Deleting…",
@@ -241,7 +242,7 @@ const PHOTOS: PhotosTexts = PhotosTexts {
     receipt: "Receipt",
     receipt_save: "Save receipt",
     signed_out_title: "Scan the code to see your photos",
-    signed_out: "You have been signed out, or this is your first visit. Scan the event's code, or open the link you were given.",
+    signed_out: "You have been signed out, or this is your first visit. Scan the event's code, or open your link again.",
     come_again: "Show your face again",
     failed: "That did not work. Please try again.",
 };
@@ -254,6 +255,7 @@ const LETTERS: EmailTexts = EmailTexts {
     notify: "Do you want an e-mail when new photos of you appear?",
     notify_button: "Yes, send me e-mails",
     notified: "Done. You get an e-mail when there are new photos of you.",
-    gone: "This link has already been used, has expired, or is incomplete.",
+    gone: "This link has already been used, has expired, or is incomplete. Please scan the event's code again, or ask the \
+           studio for a new link.",
     needs_script: "This page needs JavaScript. Turn it on and reload the page.",
 };

@@ -17,13 +17,13 @@ use crate::i18n::Language;
 use crate::i18n::album::{AlbumTexts, texts};
 use crate::web::visitor_layout::{refused, respond};
 
-/// The context of a request for an album page. A request by an unknown, expired or withdrawn link is rejected
-/// with one page, which is the same for all such links.
+/// The context of a request for an album page. The extractor rejects unknown, expired and withdrawn links with
+/// one page, so that a visitor cannot distinguish them.
 pub struct PageContext {
     pub app: App,
     token: String,
     pub link: OpenLink,
-    /// The session, if it belongs to the link's album.
+    /// The visitor's session; `None` if there is none or it belongs to another album.
     pub visit: Option<AlbumSession>,
     pub from: IpAddr,
     pub encrypted: bool,
@@ -57,7 +57,7 @@ impl PageContext {
         self.wanted.language
     }
 
-    /// Returns the path `below` the link.
+    /// Returns the path of the link, followed by `below`.
     pub fn path(&self, below: &str) -> String {
         format!("/a/{}{below}", self.token)
     }
@@ -70,7 +70,7 @@ impl PageContext {
         Redirect::to(&self.path("")).into_response()
     }
 
-    /// Responds to `failure` with a page that explains it.
+    /// Responds with `markup`, a page that explains `failure`.
     pub fn refuse(&self, failure: &ApiError, markup: &Markup) -> Response {
         refused(self.wanted, failure, markup)
     }

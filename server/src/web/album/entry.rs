@@ -4,10 +4,10 @@ use super::context::PageContext;
 use super::layout::{PageFrame, layout, wait};
 use crate::error::{ApiError, ErrorKind};
 
-/// Renders the entry page: the names of album and studio, and the form for the PIN. It shows no photo.
+/// Renders the entry page: the names of the album and the studio, and the form for the PIN. It shows no photo.
 pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
     let (words, link) = (here.words(), &here.link);
-    let said = refused.map(|failure| match failure.kind {
+    let message = refused.map(|failure| match failure.kind {
         ErrorKind::TooManyRequests => wait(words, failure),
         _ => words.wrong_pin.to_owned(),
     });
@@ -20,9 +20,9 @@ pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
                     p.lead { (words.pin_title) }
                     label for="pin" { (words.pin_label) }
                     input #pin .pin name="pin" type="text" inputmode="numeric" autocomplete="off" required
-                        maxlength="20" autofocus aria-describedby=(if said.is_some() { "said pin-hint" } else { "pin-hint" })
-                        aria-invalid=[said.is_some().then_some("true")];
-                    @if let Some(said) = &said { p #said .bad role="alert" { (said) } }
+                        maxlength="20" autofocus aria-describedby=(if message.is_some() { "said pin-hint" } else { "pin-hint" })
+                        aria-invalid=[message.is_some().then_some("true")];
+                    @if let Some(message) = &message { p #said .bad role="alert" { (message) } }
                     p #pin-hint .hint { (words.pin_hint) }
                 }
                 button type="submit" { (words.open) }

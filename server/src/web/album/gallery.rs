@@ -5,7 +5,8 @@ use super::layout::{PageFrame, file, layout, query, sizes};
 use crate::api::album::photos::{AlbumFolder, AlbumPhoto, AlbumSettings, PhotoFilter};
 use crate::api::photo_policy::Download;
 
-/// Number of photos that are usually visible without scrolling; the images of the others load lazily.
+/// Limits the images of a page that load at once, 6 photos: about as many as are visible without scrolling.
+/// The browser loads the other images when they come near the screen.
 const EAGER: usize = 6;
 
 /// The content of a gallery page.
@@ -13,12 +14,14 @@ pub struct GalleryPage {
     pub about: AlbumSettings,
     pub cover: Option<AlbumPhoto>,
     pub folders: Vec<AlbumFolder>,
-    /// Number of all photos of the album.
+    /// Number of photos in the whole album.
     pub all: i64,
+    /// The filter that selects the photos.
     pub choice: PhotoFilter,
     pub photos: Vec<AlbumPhoto>,
     /// Number of the page's first photo among the selected photos, from 1.
     pub first: i64,
+    /// Number of the page, from 1 to `pages`.
     pub page: i64,
     pub pages: i64,
 }
@@ -26,7 +29,6 @@ pub struct GalleryPage {
 pub fn page(here: &PageContext, shown: &GalleryPage) -> Markup {
     let about = &shown.about;
     let main = html! {
-        // Only the first page has the cover.
         @if shown.page == 1 { (hero(here, shown)) } @else { (heading(here, shown)) }
         (parts(here, shown))
         @if shown.photos.is_empty() {
@@ -158,7 +160,7 @@ fn pager(here: &PageContext, shown: &GalleryPage) -> Markup {
     }
 }
 
-/// Renders the form for the second PIN or, once it has been entered, the visitor's name.
+/// Renders the form for the second PIN or, once the visitor has entered that PIN, the visitor's name.
 fn annotate(here: &PageContext, about: &AlbumSettings) -> Markup {
     let words = here.words();
     if !about.annotates {

@@ -11,7 +11,7 @@ pub struct PageFrame<'a> {
     pub words: &'a AlbumTexts,
     pub language: Language,
     pub title: &'a str,
-    /// The page's own URL, without the language parameter.
+    /// The page's URL without the parameter `lang`.
     pub address: &'a str,
     /// The CSS class of the page's body.
     pub class: &'a str,
@@ -45,7 +45,8 @@ pub fn notice(
     layout(&frame, &main)
 }
 
-/// Returns the message for a refusal: the minutes to wait, or that no downloads are left.
+/// Returns the message for a refusal: the minutes to wait, or, if `failure` has no waiting time, that no
+/// downloads are left.
 pub fn wait(words: &AlbumTexts, failure: &ApiError) -> String {
     match failure.retry_after_s {
         Some(seconds) => (words.wait)(seconds.div_ceil(60).max(1)),
@@ -56,7 +57,7 @@ pub fn wait(words: &AlbumTexts, failure: &ApiError) -> String {
 /// Returns the query string for a filter and a page number.
 pub fn query(choice: &PhotoFilter, page: Option<i64>) -> String {
     let mut query = String::new();
-    // IDs need no escaping in a URL. Any other value came from a changed URL and is dropped.
+    // IDs need no escaping in a URL. Other values, which only an edited URL has, are dropped.
     if crate::infra::ids::is_id(&choice.folder) {
         query = with(&query, &format!("folder={}", choice.folder));
     }
@@ -74,7 +75,8 @@ pub fn file(photo: &AlbumPhoto, kind: &str) -> String {
     format!("/api/v1/album/photos/{}/{kind}", photo.id)
 }
 
-/// Returns the `srcset` of a photo: thumbnail and screen version, with widths from the stored file's size.
+/// Returns the `srcset` of a photo: thumbnail and screen version, each with its width, pixels. The widths are
+/// computed from the photo's size.
 pub fn sizes(photo: &AlbumPhoto) -> String {
     let width = |longer_px_max: i64| {
         let longer = photo.width.max(photo.height).max(1);

@@ -1,7 +1,7 @@
 //! Album pages at `/a/TOKEN`: entry, gallery and single photo, rendered by the server. They need no script.
 //!
-//! Plain HTML forms redirect back to a page. Pages use the same functions as the API. Before a visitor has
-//! entered, a page shows only the names of the album and the studio.
+//! The pages call the same functions as the API. A submitted form redirects to a page. Before a visitor has
+//! entered the album, a page shows only the names of the album and the studio.
 
 pub mod context;
 pub mod entry;
@@ -30,10 +30,11 @@ use crate::http::middleware::throttle;
 use crate::infra::ids::is_id;
 use context::PageContext;
 
-/// Number of photos on a gallery page: a few screens to scroll; the thumbnails load in about one second.
+/// Limits the photos on a gallery page, 48 photos. A larger page has fewer links to follow, but loads more
+/// slowly.
 const PER_PAGE: i64 = 48;
 
-/// Returns the routes of the pages, with the rate limits of the API.
+/// Returns the routes of the album pages, with the API's rate limits.
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/a/{token}", get(show).post(open))
@@ -58,7 +59,7 @@ impl PageQuery {
         PhotoFilter { folder, picked }
     }
 
-    /// Returns the page number, from 1; 1 if the parameter is missing or not a number.
+    /// Returns the page number, 1 to 1,000,000; 1 if the parameter is missing or not a number.
     fn page(&self) -> i64 {
         let page = self.page.as_deref().and_then(|page| page.parse().ok());
         page.unwrap_or(1).clamp(1, 1_000_000)
@@ -77,7 +78,7 @@ struct AnnotatorForm {
     name: String,
 }
 
-/// A form on a photo's page.
+/// A form on a photo's page. `do` names the action.
 #[derive(Deserialize)]
 struct PhotoForm {
     #[serde(rename = "do")]
@@ -86,24 +87,24 @@ struct PhotoForm {
     comment: String,
     #[serde(default)]
     text: String,
-    /// The chosen field's centre, `X,Y`; empty for the whole photo.
+    /// The centre of the chosen field, `X,Y`, each from 0 to 1; empty for the whole photo.
     #[serde(default)]
     spot: String,
-    /// The exact point, `X,Y`, if the script has measured it. Replaces `spot`.
+    /// The point that the visitor clicked, `X,Y`, each from 0 to 1; empty without a click. Replaces `spot`.
     #[serde(default)]
     exact: String,
 }
 
-async fn show(here: PageContext, Query(asked): Query<PageQuery>) -> Response {
+async fn show(here: PageContext, Query(query): Query<PageQuery>) -> Response {
     let Some(visit) = &here.visit else {
         return here.page(StatusCode::OK, &entry::page(&here, None));
     };
     let shown = async {
-        let (app, choice) = (&here.app, asked.choice(visit));
+        let (app, choice) = (&here.app, query.choice(visit));
         let about = photos::settings(app, visit).await?;
         let count = photos::count(app, visit, &choice).await?;
         let pages = ((count + PER_PAGE - 1) / PER_PAGE).max(1);
-        let page = asked.page().min(pages);
+        let page = query.page().min(pages);
         Ok::<_, ApiError>(gallery::GalleryPage {
             cover: photos::cover(app, visit, &about).await?,
             folders: photos::folders(app, visit).await?,
@@ -165,11 +166,11 @@ async fn annotate(here: PageContext, Form(given): Form<AnnotatorForm>) -> Respon
 async fn show_photo(
     here: PageContext,
     Path((_, photo)): Path<(String, String)>,
-    Query(asked): Query<PageQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     let shown = async {
-        let (app, choice) = (&here.app, asked.choice(visit));
+        let (app, choice) = (&here.app, query.choice(visit));
         let photo = photos::one(app, visit, &photo).await?;
         let about = photos::settings(app, visit).await?;
         let before = photos::before(app, visit, &choice, &photo).await?;
@@ -203,20 +204,20 @@ async fn show_photo(
 async fn change_photo(
     here: PageContext,
     Path((_, photo)): Path<(String, String)>,
-    Query(asked): Query<PageQuery>,
+    Query(query): Query<PageQuery>,
     Form(deed): Form<PhotoForm>,
 ) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     match apply(&here.app, visit, &photo, &deed).await {
         Ok(anchor) => {
-            let query = layout::query(&asked.choice(visit), None);
+            let query = layout::query(&query.choice(visit), None);
             Redirect::to(&here.path(&format!("/photos/{photo}{query}{anchor}"))).into_response()
         }
         Err(failure) => here.fail(failure),
     }
 }
 
-/// Executes a form's action. Returns the anchor of the page's section to return to.
+/// Executes a form's action. Returns the anchor of the page's section that the redirect leads to.
 async fn apply(
     app: &App,
     visit: &AlbumSession,
@@ -243,13 +244,16 @@ async fn apply(
     }
 }
 
-/// Parses `X,Y`; `None` for an empty text. [`annotations::comment`] checks that each is from 0 to 1.
+/// Parses `X,Y`; `None` for an empty text. [`annotations::comment`] checks that both are from 0 to 1.
+///
+/// # Errors
+/// - `Invalid` if `text` is not two numbers with a comma between them.
 fn spot(text: &str) -> Result<Option<(f64, f64)>> {
     if text.is_empty() {
         return Ok(None);
     }
     let parts = text.split_once(',').and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
-    parts.map(Some).ok_or_else(|| ApiError::invalid("spot: expected X,Y, each from 0 to 1."))
+    parts.map(Some).ok_or_else(|| ApiError::invalid("spot: expected X,Y, two numbers from 0 to 1."))
 }
 
 #[cfg(test)]

@@ -24,14 +24,17 @@ pub struct PhotoPage {
     pub about: AlbumSettings,
     pub choice: PhotoFilter,
     pub photo: AlbumPhoto,
-    /// The photo's number among the selected photos, from 1.
+    /// The photo's number among the photos that `choice` selects, from 1.
     pub number: i64,
-    /// Number of selected photos.
+    /// Number of photos that `choice` selects.
     pub of: i64,
-    /// The gallery page that contains the photo.
+    /// Number of the gallery page that contains the photo, from 1.
     pub page: i64,
+    /// Id of the photo before this one.
     pub previous: Option<String>,
+    /// Id of the photo after this one.
     pub next: Option<String>,
+    /// Number of photos that the visitor may still download; `None` if unlimited.
     pub downloads_left: Option<i64>,
     pub comments: Vec<Comment>,
 }
@@ -72,7 +75,7 @@ pub fn page(here: &PageContext, shown: &PhotoPage) -> Markup {
     layout(&frame, &main)
 }
 
-/// Returns the page's own path below the link.
+/// Returns the path of this photo's page, relative to the link.
 fn own(shown: &PhotoPage) -> String {
     format!("/photos/{}{}", shown.photo.id, query(&shown.choice, None))
 }
@@ -105,8 +108,8 @@ fn neighbours(here: &PageContext, shown: &PhotoPage) -> Markup {
     }
 }
 
-/// Renders numbers at the points of open comments. An SVG can place them without inline styles, which the
-/// page's Content-Security-Policy forbids.
+/// Renders a number at the point of each open comment, as SVG: it needs no inline styles, which the content
+/// security policy forbids.
 fn pins(shown: &PhotoPage) -> Markup {
     let percent = |part: f64| format!("{:.2}%", part * 100.0);
     html! {
@@ -123,7 +126,8 @@ fn pins(shown: &PhotoPage) -> Markup {
     }
 }
 
-/// Renders a form with one button for the action `what`.
+/// Renders a form with one button, labelled `text`, for the action `what`. `comment` is the id of the action's
+/// comment, or empty.
 fn button(
     here: &PageContext,
     shown: &PhotoPage,

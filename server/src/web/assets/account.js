@@ -20,7 +20,7 @@ function show() {
   byId("factor-remove").hidden = !me.second_factor;
 }
 
-// The code as a request field; empty if the account has no second factor.
+// Returns the code as a request field; no field if the account has no second factor.
 const code = (given) => (me.second_factor ? { code: given } : {});
 
 onSubmit(byId("naming"), async ({ name }) => {
@@ -32,7 +32,7 @@ onSubmit(byId("naming"), async ({ name }) => {
 onSubmit(byId("mailing"), async (given) => {
   await call("PUT", "/me/email", { email: given["new-email"], password: given["email-password"], ...code(given["email-code"]) });
   byId("mailing").reset();
-  return `An e-mail is on its way to ${given["new-email"]}. Confirm its link within 1 hour to change your address.`;
+  return `An e-mail is on its way to ${given["new-email"]}. Open its link within 1 hour and confirm the address.`;
 });
 
 onSubmit(byId("password"), async (given) => {
@@ -42,7 +42,7 @@ onSubmit(byId("password"), async (given) => {
   return "Password changed. You are signed out on all other devices.";
 });
 
-// The second factor is turned on once a code proves that the app has the secret.
+// The second factor is turned on only after a code has proved that the app has the secret.
 let picture = "";
 byId("factor-begin").addEventListener("click", async () => {
   const state = byId("factor-said");
@@ -50,7 +50,7 @@ byId("factor-begin").addEventListener("click", async () => {
   try {
     const made = await call("POST", "/me/second-factor");
     URL.revokeObjectURL(picture);
-    // Shown as an image, so that no markup of the SVG enters the page.
+    // As an image, so that the SVG's markup does not become part of the page.
     byId("factor-qr").src = picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
     byId("factor-secret").textContent = new URL(made.otpauth_url).searchParams.get("secret").replace(/.{4}(?=.)/g, "$& ");
     byId("factor-new").hidden = false;

@@ -1,4 +1,5 @@
-// Progressive enhancement of the album pages: arrow keys, and notes at an exact spot of a photo.
+// Adds arrow keys, and notes at an exact spot of a photo, to the album pages. The pages also work without this
+// script.
 
 const follow = (rel) => document.querySelector(`a[rel="${rel}"]`)?.click();
 

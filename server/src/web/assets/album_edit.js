@@ -5,8 +5,8 @@ import { byId, call, element, onSubmit, say } from "./api.js";
 const PAGE = 60;
 const dateOf = (unixS) => new Date(unixS * 1000).toISOString().slice(0, 10);
 
-// Returns a function that opens the dialog for an album; `opener` is the button that gets the focus back.
-// `changed` is called with the album's name after it is saved.
+// Returns a function that opens the dialog for an album. After the dialog closes, `opener`, the button that
+// opened it, gets the focus. Calls `changed` with the album's name after a save.
 export function editor(path, folders, changed) {
   const [dialog, form, covers] = ["edit", "edit-album", "edit-covers"].map(byId);
   const { elements } = form;
@@ -30,7 +30,7 @@ export function editor(path, folders, changed) {
   }
   for (const name of pins) elements[`edit-no-${name}`].addEventListener("change", () => drawPin(name));
 
-  // Yields the photos that the album shows, folder by folder, in pages.
+  // Yields pages of the photos that the album shows, folder by folder.
   async function* shown() {
     for (const folder of elements["edit-all"].checked ? [""] : ticked()) {
       for (let cursor = ""; ; ) {
@@ -52,7 +52,7 @@ export function editor(path, folders, changed) {
     return [element("li", {}, element("label", { class: "cover" }, radio, seen))];
   }
 
-  // Shows the next page. The page after it is fetched ahead, to know whether there is one.
+  // Shows the next page. Then fetches the page after it, because the button is hidden if there is none.
   async function more() {
     const { value } = await coming;
     for (const { id, name } of value ?? []) covers.append(...choice(id, name));
@@ -73,7 +73,7 @@ export function editor(path, folders, changed) {
   onSubmit(form, async (given) => {
     const change = {};
     if (given["edit-name"] !== album.name) change.name = given["edit-name"];
-    // The end of the day (UTC); not sent if the day is unchanged.
+    // The album closes at the end of the day (UTC). Sent only if the day changed, to keep a stored time of day.
     if (given["edit-ends"] !== dateOf(album.ends_unix_s)) change.ends_unix_s = Date.parse(`${given["edit-ends"]}T23:59:59Z`) / 1000;
     const most = Number(given["edit-downloads_max"]);
     if (most !== (album.downloads_max ?? 0)) change.downloads_max = most;
@@ -106,7 +106,7 @@ export function editor(path, folders, changed) {
     byId("edit-cover").open = false;
     covers.replaceChildren();
     dialog.showModal();
-    // After a save the list is redrawn and `opener` is no longer part of the page.
+    // After a save, the redrawn list no longer contains `opener`.
     dialog.addEventListener("close", () => opener.isConnected && opener.focus(), { once: true });
   };
 }

@@ -32,15 +32,15 @@ async function open(album, inside) {
   onSubmit(form, async (given) => {
     const { token } = await call("POST", `${at}/links`, given);
     const address = `${location.origin}/a/${token}`;
-    made.replaceChildren("Shown once: ", element("a", { href: address }, address));
+    made.replaceChildren("Copy this link now. It is shown only once: ", element("a", { href: address }, address));
     form.reset();
     await showLinks();
   });
   const [picks, notes] = await Promise.all([all(`${at}/picks`), all(`${at}/comments`)]);
-  const said = element("ul", {});
-  for (const pick of picks) said.append(element("li", {}, `${pick.visitor} picked ${pick.photo_name}${pick.important ? ", important" : ""}`));
-  for (const note of notes) said.append(element("li", {}, `${note.visitor}: ${note.text}${note.resolved_unix_s ? " (done)" : ""}`));
-  inside.replaceChildren(form, made, links, ...(said.children.length ? [element("h3", {}, "Picks and notes"), said] : []));
+  const entries = element("ul", {});
+  for (const pick of picks) entries.append(element("li", {}, `${pick.visitor} picked ${pick.photo_name}${pick.important ? ", important" : ""}`));
+  for (const note of notes) entries.append(element("li", {}, `${note.visitor}: ${note.text}${note.resolved_unix_s ? " (done)" : ""}`));
+  inside.replaceChildren(form, made, links, ...(entries.children.length ? [element("h3", {}, "Picks and notes"), entries] : []));
   await showLinks();
 }
 
@@ -57,7 +57,7 @@ async function show() {
       });
       more.setAttribute("aria-expanded", "false");
       const remove = button("Delete", async () => {
-        if (!(await sure(`Delete the album ${album.name}?`, "Its links, picks and notes are deleted. The photos stay in the event.", "Delete album"))) return;
+        if (!(await sure(`Delete the album ${album.name}?`, "The album's links, picks and notes are deleted. The photos stay in the event.", "Delete album"))) return;
         await call("DELETE", `${path}/albums/${album.id}`).then(show, (problem) => say(state, problem.message, true));
       });
       const change = button("Edit", () => (say(state, ""), edit(album, change)));

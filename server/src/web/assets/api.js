@@ -1,4 +1,4 @@
-// Requests to the API, and helpers that all pages share.
+// Sends requests to the API, and holds helpers that all pages share.
 
 export class Problem extends Error {
   constructor(status, problem, retryAfter) {
@@ -17,7 +17,7 @@ export async function call(method, path, body, options = {}) {
   try {
     response = await fetch(`/api/v1${path}`, { method, headers, body: content, signal: options.signal });
   } catch {
-    throw new Problem(0, { title: "Cannot reach the server. Check your connection and try again." });
+    throw new Problem(0, { title: "Cannot reach the server. Check your internet connection and try again." });
   }
   if (response.ok) return options.whole ? response : [202, 204].includes(response.status) ? null : response.json();
   const problem = await response.json().catch(() => ({ title: `The server answered with error ${response.status}. Try again in a moment.` }));
@@ -29,10 +29,10 @@ export async function call(method, path, body, options = {}) {
   throw new Problem(response.status, problem, Number(response.headers.get("Retry-After")) || undefined);
 }
 
-// Makes the page usable, once its script has registered its handlers.
+// Makes the page respond to input; called when the page's script has registered its handlers.
 export const ready = () => byId("main").removeAttribute("inert");
 
-// Shows errors that no script handles.
+// Shows an error that no script handles, and makes the page usable in spite of it.
 function unexpected(reason) {
   const where = byId("page-trouble");
   if (!where) return;
@@ -59,7 +59,8 @@ export function say(where, text, bad = false) {
   where.classList.toggle("bad", bad);
 }
 
-// Runs `work` when the form is submitted, once at a time, and shows the text it returns or its error.
+// Calls `work` with the fields of a submitted form. Until it ends, the form cannot be submitted again. Shows
+// the text that `work` returns, or its error.
 export function onSubmit(form, work) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -67,8 +68,8 @@ export function onSubmit(form, work) {
     button.disabled = true;
     say(outcome, "");
     try {
-      const said = await work(Object.fromEntries(new FormData(form)));
-      if (said) say(outcome, said);
+      const text = await work(Object.fromEntries(new FormData(form)));
+      if (text) say(outcome, text);
     } catch (problem) {
       say(outcome, problem.message, true);
     } finally {

@@ -1,22 +1,23 @@
-// The camera step. It sends camera frames to the server one at a time and never the same frame twice,
-// unmirrored; only the preview is mirrored. The server makes every decision.
+// The camera step. Sends camera frames to the server, one at a time and each at most once. Only the preview is
+// mirrored. The server decides about every frame.
 
 import { byId, call } from "./api.js";
 import { trouble, word } from "./strings.js";
 
+// Limits the width of a sent frame, 640 px.
 const WIDTH = 640;
 const QUALITY = 0.85;
-// Time from one frame to the next, milliseconds: three to four frames a second follow a head turn and suit a
-// slow connection.
+// Shortest time from one frame to the next, 270 ms: 3.7 frames a second follow a head turn and suit a slow
+// connection.
 const PAUSE_MS = 270;
-// Limits the frames in a row whose request may fail before the challenge is given up.
+// Limits the failed frames of a challenge in a row, 5. One more ends the challenge.
 const LOST_MAX = 5;
 const TURNS = new Set(["turn_left", "turn_right", "turn_up", "turn_down"]);
 
 const say = (name, filled) => word(name, filled, "camera-words");
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// Resolves when the camera has a new frame.
+// Resolves when the camera has a new frame; where the browser reports frames, after at most 2 s.
 function fresh(video) {
   if (video.requestVideoFrameCallback)
     return Promise.race([new Promise((seen) => video.requestVideoFrameCallback(seen)), pause(2000)]);
@@ -40,7 +41,7 @@ async function opened() {
   }
 }
 
-// Wires the step up; `passed` is called when the guest has passed the challenge.
+// Registers the handlers of the camera step. Calls `passed` when the guest has passed the challenge.
 export function camera({ passed }) {
   const [video, canvas] = [byId("preview"), document.createElement("canvas")];
   const parts = ["ready", "live", "failed"];
@@ -75,7 +76,7 @@ export function camera({ passed }) {
     arrow.toggleAttribute("hidden", !TURNS.has(name));
     arrow.dataset.way = name;
     byId("live").dataset.guidance = name;
-    // Set only when it changes: a screen reader would otherwise repeat it several times a second.
+    // A text that is set again unchanged would be read out several times a second.
     if (spoken !== name) guidance.textContent = say(name);
     spoken = name;
   }
@@ -104,23 +105,23 @@ export function camera({ passed }) {
     for (let lost = 0; own === run; ) {
       const picture = await frame();
       const begun = performance.now();
-      const told = await shown(id, picture).catch(async (problem) => {
-        // A short loss of the connection, or an overloaded server: retried with another frame.
+      const answer = await shown(id, picture).catch(async (problem) => {
+        // After a lost connection or an overloaded server, another frame may succeed.
         if (![0, 429, 502, 503, 504].includes(problem.status) || ++lost > LOST_MAX) throw problem;
         await pause(1000 * Math.min(problem.retryAfter ?? 1, 5));
       });
       if (own !== run) return;
-      if (!told) continue;
+      if (!answer) continue;
       lost = 0;
-      count(told.done);
-      if (told.state === "failed") return fail(told.reason);
-      if (told.state === "passed") {
+      count(answer.done);
+      if (answer.state === "failed") return fail(answer.reason);
+      if (answer.state === "passed") {
         close();
         byId("guidance").textContent = say("passed");
         byId("arrow").toggleAttribute("hidden", true);
         return passed();
       }
-      guide(told.guidance);
+      guide(answer.guidance);
       await pause(Math.max(0, PAUSE_MS - (performance.now() - begun)));
     }
   }
@@ -154,6 +155,6 @@ export function camera({ passed }) {
   byId("open").addEventListener("click", begin);
   byId("again").addEventListener("click", begin);
   byId("stop").addEventListener("click", () => (close(), show("ready"), byId("camera-title").focus({ preventScroll: true })));
-  // A hidden page stops the camera.
+  // A page in the background must not use the camera.
   document.addEventListener("visibilitychange", () => document.hidden && stream && (close(), show("ready")));
 }

@@ -1,7 +1,9 @@
 import { byId, call, count, element, ready, say } from "./api.js";
 import { face, photoLink, thisEvent } from "./studio_common.js";
 
+// Limits the photos of one request, 24 photos.
 const AT_ONCE = 24;
+// Limits the crops of one photo, 8 faces.
 const FACES_AT_MOST = 8;
 const KINDS = {
   small: { of: "faces", title: "Photos with faces that are too small" },
@@ -47,7 +49,7 @@ byId("folders").append(
   }),
 );
 
-// A photo with crops of the faces it is listed for; an unreadable photo has a reason instead.
+// Builds the tile of a photo: the photo with crops of its weak faces, or, if it is unreadable, the reason.
 function tile(photo) {
   if (photo.reason !== undefined) return element("li", {}, element("strong", {}, photo.name), element("span", { class: "why" }, photo.reason));
   const about = photo.faces.length ? `${photo.name} · ${count(photo.faces.length, "face", "faces")}` : photo.name;
@@ -59,11 +61,11 @@ let what;
 let cursor;
 async function more() {
   const outcome = document.querySelector("#listed .outcome");
-  const asked = what;
+  const requested = what;
   say(outcome, "Loading…");
   try {
     const page = await call("GET", `${path}/coverage/photos?issue=${what}&limit=${AT_ONCE}${cursor && `&cursor=${cursor}`}`);
-    if (asked !== what) return;
+    if (requested !== what) return;
     const first = byId("list").children.length === 0;
     byId("list").append(...page.items.map(tile));
     if (first) byId("listed-title").scrollIntoView();

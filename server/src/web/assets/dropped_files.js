@@ -1,26 +1,26 @@
-// Reads chosen and dropped files, including whole folders; separates photos from other files and names their
-// folders.
+// Reads chosen and dropped files and folders. Separates photos from other files, and names the photos' folders.
 
 const PHOTO = /\.(jpe?g|png|webp)$/i;
-// Limits the files of one batch.
+// Limits the files of one batch, 20,000 files.
 const FILES_MAX = 20_000;
+// Limits the name of a folder, 200 characters.
 const NAME_MAX = 200;
 
 const directory = (path) => path.split("/").slice(0, -1).join("/");
 const fileOf = (entry) => new Promise((done, failed) => entry.file(done, failed));
-// `readEntries` returns a directory in parts; an empty part is the end.
+// Returns the next part of a directory; an empty part marks the end.
 const partOf = (reader) => new Promise((done, failed) => reader.readEntries(done, failed));
 
 const tooMany = () => new Error(`More than ${FILES_MAX.toLocaleString()} files selected. Add them in several batches.`);
 
-// Returns the files of an input; `at` is the path of the file's directory, empty if unknown.
+// Returns the files of an input, each with `at`, the path of its directory; empty if unknown.
 export function chosen(files) {
   if (files.length > FILES_MAX) throw tooMany();
   return [...files].map((file) => ({ file, at: directory(file.webkitRelativePath ?? "") }));
 }
 
-// Returns the files of a drop, including those in folders. Reads the transfer before its first `await`,
-// because browsers clear it afterwards.
+// Returns the dropped files, also those in folders. Reads `transfer` before the first `await`, because browsers
+// empty it afterwards.
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return chosen(transfer.files);
@@ -29,7 +29,7 @@ export async function dropped(transfer) {
     const entry = entries.shift();
     if (entry.isFile) {
       if (found.length === FILES_MAX) throw tooMany();
-      // Only photos are opened; other files are only counted.
+      // Other files are counted but not opened.
       const file = PHOTO.test(entry.name) ? await fileOf(entry) : { name: entry.name };
       found.push({ file, at: directory(entry.fullPath).slice(1) });
     } else if (entry.isDirectory) {
@@ -41,7 +41,8 @@ export async function dropped(transfer) {
 }
 
 // Returns the photos, each with the name of its folder, and the number of other files. A folder's name is its
-// path without the part that all directories share; a single directory is named by its last part.
+// path without the parents that all directories share. The name of a single directory is the last part of its
+// path.
 export function sorted(items) {
   const photos = items.filter(({ file }) => PHOTO.test(file.name));
   const paths = [...new Set(photos.map(({ at }) => at))].map((at) => (at ? at.split("/") : []));

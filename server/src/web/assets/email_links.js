@@ -1,4 +1,4 @@
-// The pages that e-mail links open. The token in the link's fragment is used when the button is pressed.
+// The pages that e-mail links open. A press of the button sends the token in the link's fragment.
 
 import { byId, call } from "./api.js";
 import { word } from "./strings.js";

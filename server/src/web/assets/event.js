@@ -14,7 +14,7 @@ const folders = await foldersOf(path);
 const photos = arrange(path, folders);
 adding(id, folders, photos.refresh);
 
-// Indexing progress, from server-sent events.
+// Shows the progress of indexing, which the server sends as events.
 let done = -1;
 async function showProgress(counts) {
   const all = counts.ready + counts.running + counts.done + counts.failed;
@@ -35,13 +35,13 @@ async function showProgress(counts) {
   done = counts.done;
   if (changed && photos.hasAll()) await photos.refresh();
 }
-const told = new EventSource(`/api/v1${path}/progress`);
-told.addEventListener("progress", (news) => showProgress(JSON.parse(news.data)));
+const updates = new EventSource(`/api/v1${path}/progress`);
+updates.addEventListener("progress", (news) => showProgress(JSON.parse(news.data)));
 const steer = (action) => call("POST", `${path}/jobs`, { action }).then(showProgress);
 byId("pause").addEventListener("click", () => steer(byId("pause").dataset.action));
 byId("retry").addEventListener("click", () => steer("retry"));
 
-// Search by a selfie.
+// Searches the event by a selfie.
 byId("selfie").addEventListener("change", async (chosen) => {
   const [file] = chosen.target.files;
   if (!file) return;
@@ -50,23 +50,23 @@ byId("selfie").addEventListener("change", async (chosen) => {
   byId("found").replaceChildren();
   try {
     const answer = await call("POST", `${path}/search`, file, { raw: true, headers: { "Content-Type": file.type || "image/jpeg" } });
-    say(state, answer.matches.length ? `${count(answer.matches.length, "photo", "photos")} found` : "No photos of this person found.");
+    say(state, answer.matches.length ? `${count(answer.matches.length, "photo", "photos")} found` : "No photos of this person found. Try another photo of the person.");
     byId("found").replaceChildren(...answer.matches.map((match) => tile(match.photo, `Similarity ${match.similarity.toFixed(2)}`)));
   } catch (problem) {
     say(state, problem.message, true);
   }
 });
 
-// Deletion of the event.
+// Deletes the event.
 byId("delete").addEventListener("click", async () => {
-  if (!(await sure("Delete this event?", "All its photos, faces, guests and albums are deleted. This cannot be undone: the encryption key is destroyed first.", "Delete event"))) return;
+  if (!(await sure("Delete this event?", "All photos, faces, guests and albums of the event are deleted. This cannot be undone: the encryption key is destroyed first.", "Delete event"))) return;
   const outcome = document.querySelector("#delete ~ .outcome");
   say(outcome, "Deleting…");
   try {
     const { receipt } = await call("DELETE", path);
     outcome.replaceChildren(receiptLink(receipt), ". ", element("a", { href: "/studio" }, "Back to the studio"));
-    // Removes all of the event's data from the page.
-    told.close();
+    // The page must not show data of a deleted event.
+    updates.close();
     byId("main").replaceChildren(element("h1", {}, "Event deleted"), outcome);
   } catch (problem) {
     say(outcome, problem.message, true);

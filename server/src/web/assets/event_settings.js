@@ -11,7 +11,7 @@ form.elements.watermark.value = event.watermark ?? "";
 
 onSubmit(form, async ({ name, ends, downloads, watermark }) => {
   const change = { name, downloads, watermark };
-  // The end of the day (UTC); not sent if the day is unchanged.
+  // The event ends at the end of the day (UTC). Sent only if the day changed, to keep a stored time of day.
   if (ends !== dateOf(event.ends_unix_s)) change.ends_unix_s = Date.parse(`${ends}T23:59:59Z`) / 1000;
   Object.assign(event, await call("PATCH", path, change));
   byId("event-name").textContent = event.name;
@@ -37,7 +37,7 @@ function folderRow(folder) {
   downloads.value = folder.downloads ?? "as_event";
   downloads.addEventListener("change", () => change({ downloads: downloads.value }));
   const remove = button("Remove", async () => {
-    if (!(await sure(`Remove the folder ${folder.name}?`, "Its photos stay in the event, without a folder. If the folder was hidden, visitors can see them then.", "Remove folder"))) return;
+    if (!(await sure(`Remove the folder ${folder.name}?`, "The photos stay in the event, in no folder. Photos of a hidden folder become visible to visitors.", "Remove folder"))) return;
     await call("DELETE", at).then(showFolders, (problem) => (state.textContent = problem.message));
   });
   const text = element("div", {}, element("strong", {}, folder.name), state);

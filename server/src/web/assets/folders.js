@@ -1,4 +1,4 @@
-// The folders of an event, and the select fields of a page that offer them.
+// The folders of an event, and the page's select fields that offer the folders.
 
 import { call, element } from "./api.js";
 import { all } from "./studio_common.js";
@@ -8,11 +8,11 @@ export async function foldersOf(path) {
   const choices = [];
 
   function draw({ select, before, after }) {
-    const kept = select.value;
+    const selected = select.value;
     const option = ([value, text]) => element("option", { value }, text);
     const folders = list.map(({ id, name, hidden }) => [id, hidden ? `${name} (hidden)` : name]);
     select.replaceChildren(...[...before, ...folders, ...after].map(option));
-    select.value = [...select.options].some(({ value }) => value === kept) ? kept : (before[0]?.[0] ?? "");
+    select.value = [...select.options].some(({ value }) => value === selected) ? selected : (before[0]?.[0] ?? "");
   }
 
   async function refresh() {
@@ -24,8 +24,8 @@ export async function foldersOf(path) {
   return {
     refresh,
     named: (name) => list.find((folder) => folder.name === name),
-    // Keeps a select field up to date. `before` and `after`: options around the folders, each a value and its
-    // text.
+    // Fills a select field with the folders and keeps it up to date. `before` and `after` are the options
+    // before and after the folders, each a value and its text.
     offer(select, before, after = []) {
       choices.push({ select, before, after });
       draw(choices.at(-1));

@@ -1,5 +1,5 @@
-// The pages with one form. The token of a link is in its fragment; it is removed from the address
-// immediately.
+// The pages with one form. The token of a link is in the address's fragment; the script removes the fragment
+// immediately, so that the token is not in the browser's history.
 
 import { call, onSubmit, ready } from "./api.js";
 

@@ -1,4 +1,4 @@
-// The page of a guest link: entry, name, consent, camera, one step at a time.
+// The page of a guest link. Shows one step at a time: entry, name, consent, camera.
 
 import { byId, call } from "./api.js";
 import { word } from "./strings.js";
@@ -8,7 +8,7 @@ import { remember } from "./guest_link_storage.js";
 const steps = ["about", "you", "consent", "camera"];
 const open = { signIn: false };
 const token = location.pathname.split("/")[2];
-const heard = {};
+const contact = {};
 
 // Shows one step and moves the focus to its heading, for screen readers.
 function show(name, moved = true) {
@@ -29,7 +29,7 @@ if (byId("begin")) {
 
   byId("you").addEventListener("submit", (sent) => {
     sent.preventDefault();
-    Object.assign(heard, Object.fromEntries(new FormData(sent.target)));
+    Object.assign(contact, Object.fromEntries(new FormData(sent.target)));
     byId("you-bad").textContent = "";
     show("consent");
   });
@@ -37,8 +37,8 @@ if (byId("begin")) {
   byId("consent").addEventListener("submit", async (sent) => {
     sent.preventDefault();
     const [form, bad] = [sent.target, byId("consent-bad")];
-    const said = new FormData(form);
-    if (!said.get("agree") || !said.get("adult")) {
+    const fields = new FormData(form);
+    if (!fields.get("agree") || !fields.get("adult")) {
       bad.textContent = word("both_needed");
       return;
     }
@@ -47,7 +47,7 @@ if (byId("begin")) {
     bad.textContent = "";
     try {
       const read = { consent: form.dataset.version, consent_ends_unix_s: Number(form.dataset.ends) };
-      await call("POST", "/guest/registrations", { token, ...heard, ...read, adult: true }, open);
+      await call("POST", "/guest/registrations", { token, ...contact, ...read, adult: true }, open);
       remember(location.pathname);
       show("camera");
     } catch (problem) {
@@ -62,6 +62,6 @@ if (byId("begin")) {
     }
   });
 
-  // A guest who gave consent in an earlier visit continues at the camera.
+  // A guest who consented on an earlier visit continues with the camera step.
   if (document.querySelector("[data-stage=registered]")) byId("begin").addEventListener("click", () => show("camera"));
 } else show("camera", false);

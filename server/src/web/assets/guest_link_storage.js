@@ -1,4 +1,4 @@
-// Stores the guest link in the browser, so that the guest finds the way back after the session has ended.
+// Stores the guest link in the browser, so that the page of an ended session can link to it.
 
 const NAME = "picpick-link";
 
@@ -7,7 +7,7 @@ export function remember(link) {
     if (link) localStorage.setItem(NAME, link);
     else localStorage.removeItem(NAME);
   } catch {
-    // Storage is disabled; the guest can still scan the code again.
+    // The browser allows no storage. The guest can scan the QR code again.
   }
 }
 

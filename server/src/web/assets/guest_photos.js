@@ -1,4 +1,4 @@
-// The guest's photos. New ones are appended at the end, so that photos in view do not move.
+// The guest's photos. New photos are appended, so that photos in view do not move.
 
 import { byId, call, element } from "./api.js";
 import { number, word } from "./strings.js";
@@ -10,7 +10,8 @@ const file = (photo, kind) => `/api/v1/guest/photos/${photo.id}/${kind}`;
 const known = new Map();
 let together = false;
 
-// Calls the API and shows errors. If the session has ended, reloads the page, which then says so.
+// Calls the API and shows errors. If the session has ended, reloads: the server then sends the page of an ended
+// session.
 export async function ask(method, path, body) {
   try {
     const answer = await call(method, path, body, open);
@@ -46,15 +47,16 @@ function tile(photo, place) {
   return photo.tile;
 }
 
-// Claims under way. `refresh` waits for them, because a list from before a claim would undo it on the page.
+// Resolves when all claims sent so far have ended. `refresh` waits for it, because a list that the server sent
+// before a claim would undo the claim on the page.
 let saying = Promise.resolve();
 function claim(photo, what) {
-  const said = say(photo, what);
-  saying = Promise.allSettled([saying, said]);
-  return said;
+  const sent = say(photo, what);
+  saying = Promise.allSettled([saying, sent]);
+  return sent;
 }
 
-// Sends a claim. A rejected photo leaves a placeholder with an undo button.
+// Sends a claim. Replaces a rejected photo by a placeholder with an undo button.
 async function say(photo, what) {
   await ask("PUT", `/guest/faces/${photo.face}`, { claim: what });
   photo.out = what === "reject";
@@ -89,7 +91,7 @@ async function everything() {
   }
 }
 
-// Updates the list and announces new photos once. With `fresh`, draws the list from scratch.
+// Updates the list and announces new photos once. With `fresh`, draws the whole list and announces nothing.
 async function refresh(fresh) {
   let photos;
   for (let before = null; before !== saying; ) {
@@ -129,11 +131,11 @@ function announce(added) {
   };
 }
 
-// Asks about the faces that may be this guest's, one question each.
+// Adds a question for each face that may be the guest's.
 async function questions() {
   const { faces } = await ask("GET", "/guest/faces");
-  const asked = new Set([...byId("faces").children].map((one) => one.dataset.face));
-  for (const face of faces.filter((face) => !asked.has(face))) {
+  const present = new Set([...byId("faces").children].map((one) => one.dataset.face));
+  for (const face of faces.filter((face) => !present.has(face))) {
     const answer = (claim, name, quiet) => {
       const button = element("button", { class: quiet ? "quiet" : "", type: "button" }, word(name));
       button.addEventListener("click", async () => {
@@ -153,7 +155,7 @@ async function questions() {
   byId("asked").hidden = !byId("faces").children.length;
 }
 
-// Handles an update event. Events during a refresh are combined into one more refresh.
+// Handles an update event. All events during a refresh cause one more refresh together.
 let [due, looking] = [false, false];
 async function news() {
   if (looking) return (due = true);
@@ -179,6 +181,6 @@ await refresh(true);
 const stop = await mine(ask, () => byId("together").getAttribute("aria-pressed") === "true" && byId("mine").click());
 await questions();
 let first = true;
-const told = new EventSource("/api/v1/guest/updates");
-told.addEventListener("update", () => (first ? (first = false) : news()));
-stop(() => told.close());
+const updates = new EventSource("/api/v1/guest/updates");
+updates.addEventListener("update", () => (first ? (first = false) : news()));
+stop(() => updates.close());

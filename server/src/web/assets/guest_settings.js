@@ -75,7 +75,7 @@ export async function mine(ask, alone) {
     remember("");
     byId("receipt-save").href = URL.createObjectURL(new Blob([receipt], { type: "application/json" }));
     byId("receipt").textContent = receipt;
-    // Removes the photos from the page.
+    // The page must not show photos after the deletion.
     const gone = byId("gone");
     gone.hidden = false;
     byId("main").replaceChildren(element("div", { class: "way" }, gone));

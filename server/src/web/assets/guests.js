@@ -9,7 +9,7 @@ byId("card-studio").textContent = studios.find(({ id }) => id === event.studio)?
 async function showLinks() {
   const links = await all(`${path}/guest-links`);
   const withdraw = (link) => async () => {
-    if (!(await sure("Turn off this link?", "No new guests can use it. Guests who are already in keep their access.", "Turn off"))) return;
+    if (!(await sure("Turn off this link?", "No new guests can use the link. Guests who have already used it keep their access.", "Turn off"))) return;
     await call("DELETE", `${path}/guest-links/${link.id}`);
     byId("made").hidden = true;
     await showLinks();
@@ -21,7 +21,7 @@ async function showLinks() {
 
 onSubmit(byId("new-link"), async (given) => {
   const made = await call("POST", `${path}/guest-links`, { name: given["link-name"] });
-  // Shown as an image, so that no markup of the SVG enters the page.
+  // As an image, so that the SVG's markup does not become part of the page.
   const picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
   for (const id of ["made-qr", "card-qr"]) byId(id).src = picture;
   byId("save-qr").href = picture;
@@ -30,11 +30,11 @@ onSubmit(byId("new-link"), async (given) => {
   byId("new-link").reset();
   await showLinks();
   byId("made-title").focus();
-  return "The link is shown only now. Print or save it.";
+  return "The link is shown once. Print or save its QR code now.";
 });
 byId("print").addEventListener("click", () => print());
 
-// Access requests: the studio chooses the guest's face.
+// Shows an access request and resolves to the face that the studio chooses; empty if the studio cancels.
 let people = null;
 async function choose(request) {
   people ??= (await call("GET", `${path}/people`)).people;
@@ -85,7 +85,7 @@ async function showGuests() {
   const guests = await all(`${path}/guests`);
   byId("no-guests").hidden = guests.length > 0;
   const remove = (guest) => async () => {
-    const text = "Their face template, name and contact details are deleted. This cannot be undone.";
+    const text = "The guest's face template, name and contact details are deleted. This cannot be undone.";
     if (!(await sure(`Remove ${guest.name}?`, text, "Remove guest"))) return;
     try {
       const { receipt } = await call("DELETE", `${path}/guests/${guest.id}`);

@@ -1,4 +1,4 @@
-// The matching threshold of an event: the current value, the calibration by its own photos, and a preview of
+// The matching threshold of an event: the current value, an estimate from the event's photos, and a preview of
 // a change.
 
 import { byId, call, count, element, ready, say } from "./api.js";
@@ -19,8 +19,8 @@ function drawn(name, attributes, ...children) {
 
 const figure = (number) => number.toFixed(2);
 
-// Draws both distributions, each scaled to the chart's height: pairs of different people far outnumber pairs
-// of one person.
+// Draws both distributions. Each is scaled to the chart's height, because pairs of different people far
+// outnumber pairs of one person.
 function chart() {
   const { from, step, different, same } = state.histogram;
   const x = (score) => ((score - from) / (step * different.length)) * WIDTH;
@@ -38,7 +38,7 @@ function chart() {
   byId("chart").replaceChildren(drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title }, ...areas, ...lines, ...marks));
 }
 
-// The same data as a table for screen readers, in steps of a tenth.
+// Fills the table with the chart's data, in steps of 0.1, for screen readers.
 function table() {
   const { from, step, different, same } = state.histogram;
   const rows = [];
@@ -59,8 +59,8 @@ function words() {
     : `Threshold: ${figure(threshold)}, the default for ${count(faces, "face", "faces")}.`;
   const pairs = `${count(evidence.pairs, "pair", "pairs")} of people in one photo`;
   byId("own").textContent = calibrated
-    ? `Estimate from ${pairs} of this event: ${figure(calibrated.threshold)} (${figure(calibrated.low)} to ${figure(calibrated.high)}). It is rather too high, because people who are photographed together resemble each other.`
-    : `No estimate from this event's own photos yet: ${evidence.pairs_needed.toLocaleString()} pairs of people in one photo are needed, and there are ${evidence.pairs.toLocaleString()}.`;
+    ? `Estimate from ${pairs} of this event: ${figure(calibrated.threshold)} (${figure(calibrated.low)} to ${figure(calibrated.high)}). The estimate tends to be too high, because people who are photographed together look alike.`
+    : `No estimate from this event's photos yet: it needs ${evidence.pairs_needed.toLocaleString()} pairs of people in one photo, and there are ${evidence.pairs.toLocaleString()}.`;
   byId("advice").textContent =
     calibrated && calibrated.recommended_offset > offset
       ? `People at this event look more alike than usual. Recommended: add ${figure(calibrated.recommended_offset)} to the default.`
@@ -74,7 +74,7 @@ function would() {
   const seen = guests.sample ? `Guests would see ${found(guests)}. People` : "No guest is verified yet. People";
   say(byId("would"), offset === state.threshold_offset ? "Current setting." : `${seen} who appear in several photos would be found in ${found(people)}.`);
   byId("gone").hidden = all === 0;
-  byId("gone-about").textContent = lost.length < all ? `The ${lost.length} least similar of ${all.toLocaleString()}.` : "The least similar first.";
+  byId("gone-about").textContent = lost.length < all ? `Shows the ${lost.length} least similar of ${all.toLocaleString()} faces.` : "The least similar face comes first.";
   byId("dropped").replaceChildren(
     ...lost.map((one) => {
       const label = `${figure(one.similarity)}, needs ${figure(one.threshold)}${one.guest ? " (guest)" : ""}`;
@@ -97,13 +97,13 @@ function show() {
 }
 
 const wanted = () => Number(slider.value);
-let asked = 0;
+let requests = 0;
 
 async function ask() {
-  const mine = ++asked;
+  const mine = ++requests;
   const answer = await call("GET", `${path}/matching?threshold_offset=${wanted()}`);
-  // A later request has been sent; its response will be shown.
-  if (mine !== asked) return;
+  // A later request has been sent, and only its response may be shown.
+  if (mine !== requests) return;
   state = answer;
   show();
 }

@@ -23,7 +23,7 @@ async function showMembers() {
       role.value = member.role;
       role.addEventListener("change", () => attempt(() => call("PATCH", `${path}/members/${member.id}`, { role: role.value }), "Role changed."));
       const remove = button("Remove", async () => {
-        if (await sure(`Remove ${member.name}?`, "They lose access to this studio.", "Remove member"))
+        if (await sure(`Remove ${member.name}?`, `${member.name} loses access to this studio.`, "Remove member"))
           await attempt(() => call("DELETE", `${path}/members/${member.id}`), "Member removed.");
       });
       return row(member.name, member.email + (member.event ? " · one event only" : ""), role, remove);
@@ -51,7 +51,7 @@ onSubmit(byId("invite"), async ({ email, role }) => {
   shown.hidden = !made.token;
   byId("invite").reset();
   await showInvitations();
-  return "Invited. The link below is shown once.";
+  return "Invited. The link below is shown once. Copy it now if you want to send it yourself.";
 });
 
 ready();

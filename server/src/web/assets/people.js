@@ -1,4 +1,4 @@
-// The people of an event and their correction: merge, split, hide. The last correction can be undone.
+// The people of an event. The studio can merge, split and hide people, and undo the last of these corrections.
 
 import { byId, call, count, element, ready, say } from "./api.js";
 import { face, photoLink, sure, thisEvent } from "./studio_common.js";
@@ -15,7 +15,7 @@ const post = (what, body) => call("POST", `${path}/people/${what}`, body);
 const facesOf = (one, limit = FACES_MAX) => call("GET", `${path}/people/${one}?limit=${limit}`);
 const photosText = (number) => count(number, "photo", "photos");
 
-// The list.
+// The list of people.
 function tile(person, at) {
   const name = `Person ${at + 1}${person.hidden ? ", hidden" : ""}`;
   const text = person.hidden ? "hidden" : photosText(person.photos);
@@ -88,9 +88,9 @@ function closePerson() {
   byId("theirs").hidden = true;
 }
 
-// Shows what was done; `back` undoes it.
+// Shows the text of a correction. `back` undoes the correction; `null` if it cannot be undone.
 let undo = null;
-function told(text, back) {
+function report(text, back) {
   undo = back;
   byId("undo").hidden = !back;
   say(byId("told"), text);
@@ -100,7 +100,7 @@ async function attempt(work) {
   try {
     await work();
   } catch (problem) {
-    told("", null);
+    report("", null);
     say(byId("told"), problem.message, true);
   }
 }
@@ -119,7 +119,7 @@ async function merge() {
     await post("merge", { faces });
   } catch (problem) {
     if (problem.code !== "shared_photo") throw problem;
-    const text = "At least one photo shows them as two people. Merge them only if that photo is a collage or shows a mirror.";
+    const text = "At least one photo shows the selected people as two. Merge them only if that photo is a collage or shows a mirror.";
     if (!(await sure("Merge people from one photo?", text, "Merge"))) return;
     await post("merge", { faces, allow_same_photo: true });
   }
@@ -127,9 +127,9 @@ async function merge() {
   await list();
   const all = new Set(before.flatMap((one) => one.faces));
   document.querySelector([...all].map((one) => `#people [data-face="${one}"]`).join(","))?.focus();
-  // Undo splits off all but the largest person.
+  // To undo, all people except the largest are split off again.
   const parted = before.toSorted((a, b) => a.faces.length - b.faces.length);
-  told(`${chosen.length} people merged.`, async () => {
+  report(`${chosen.length} people merged.`, async () => {
     for (const one of parted.slice(0, -1)) await post("split", { faces: one.faces });
     if (chosen.some(({ hidden }) => !hidden))
       for (const { person } of before) if (person.hidden) await post("hide", { face: person.face, hidden: true });
@@ -143,7 +143,7 @@ async function split() {
   await post("split", { faces });
   await list();
   if (rest) await show(rest.face).catch(closePerson);
-  told(`${count(faces.length, "face", "faces")} moved to another person.`, rest && (async () => {
+  report(`${count(faces.length, "face", "faces")} moved to another person.`, rest && (async () => {
     await again([faces[0], rest.face]);
     if (person.hidden) await post("hide", { face: rest.face, hidden: true });
   }));
@@ -156,7 +156,7 @@ async function hide() {
   closePerson();
   await list();
   byId("people-title").focus();
-  told(hidden ? "Person hidden." : "Person shown again.", () => post("hide", { face: one, hidden: !hidden }));
+  report(hidden ? "Person hidden." : "Person shown again.", () => post("hide", { face: one, hidden: !hidden }));
 }
 
 byId("more").addEventListener("click", () => more());
@@ -167,12 +167,12 @@ byId("show-hidden").addEventListener("change", () => attempt(list));
 byId("undo").addEventListener("click", () =>
   attempt(async () => {
     const back = undo;
-    told("", null);
+    report("", null);
     await back();
     closePerson();
     await list();
     byId("people-title").focus();
-    told("Undone.", null);
+    report("Undone.", null);
   }),
 );
 await list();

@@ -5,10 +5,10 @@ import { all, photoLink, receiptLink, sure } from "./studio_common.js";
 
 const PAGE = 60;
 const PAGE_MAX = 500;
-// Limits the photos of one request: deleting more may take longer than the request timeout.
+// Limits the photos of one request, 100 photos: deleting more may take longer than the request timeout.
 const TOGETHER = 100;
 
-// Returns `refresh`, which updates the list, and `hasAll`, whether the list is shown to its end.
+// Returns `refresh`, which updates the list, and `hasAll`, which returns whether the list shows all photos.
 export function arrange(path, folders) {
   const [list, state, shown] = ["photos", "photos-state", "shown"].map(byId);
   const tiles = new Map();
@@ -20,7 +20,7 @@ export function arrange(path, folders) {
     const known = tiles.get(photo.id);
     if (known) return known;
     const link = photoLink(path, photo.id, photo.name, { decoding: "async" });
-    // Dropped from the cache, so that the next drawing loads the image again.
+    // Removed from the cache, so that the next drawing loads the image again.
     link.querySelector("img").addEventListener("error", () => tiles.delete(photo.id));
     const box = element("input", { type: "checkbox", "aria-label": `Select ${photo.name}` });
     box.checked = chosen.has(photo.id);
@@ -42,7 +42,8 @@ export function arrange(path, folders) {
     byId("chosen-count").textContent = `${count(chosen.size, "photo", "photos")} selected`;
   }
 
-  // With `range` (shift held), selects all photos from the last clicked one to this one.
+  // Selects or deselects `photo`. With `range` (the shift key), applies to all photos from the last clicked one
+  // to `photo`.
   function select(photo, on, range) {
     const there = [...list.children].map((one) => one.dataset.photo);
     const [from, to] = [there.indexOf(range ? last : photo), there.indexOf(photo)].sort((a, b) => a - b);
@@ -63,19 +64,19 @@ export function arrange(path, folders) {
   }
 
   async function show() {
-    const asked = shown.value;
+    const requested = shown.value;
     const found = await page(Math.min(PAGE_MAX, Math.max(PAGE, list.children.length)));
-    // The filter has changed meanwhile; its own request is under way.
-    if (asked !== shown.value) return;
+    // The filter has changed, which has sent a request of its own.
+    if (requested !== shown.value) return;
     const there = [...list.children];
-    // Tiles that are unchanged stay in place, so that the keyboard focus is kept.
+    // Unchanged tiles stay in place, because replacing them would lose the keyboard focus.
     const same = there.every((one, at) => one === tiles.get(found.items[at]?.id));
     if (same) list.append(...found.items.slice(there.length).map(tile));
     else list.replaceChildren(...found.items.map(tile));
     end(found.next);
   }
 
-  // Single flight: calls during a refresh share it, and it runs once more at the end.
+  // Single flight: calls during a refresh share its promise, and the list is refreshed once more at the end.
   let running = null;
   let due = false;
   function refresh() {
@@ -93,9 +94,9 @@ export function arrange(path, folders) {
   }
 
   byId("more").addEventListener("click", async () => {
-    const asked = shown.value;
+    const requested = shown.value;
     const found = await page(PAGE, cursor);
-    if (asked !== shown.value) return;
+    if (requested !== shown.value) return;
     list.append(...found.items.map(tile));
     end(found.next);
   });
@@ -114,7 +115,7 @@ export function arrange(path, folders) {
     byId("photos-title").focus();
   });
 
-  // Runs `work` on the selected photos, `TOGETHER` at a time; `done` shows the result.
+  // Calls `work` with up to `TOGETHER` selected photos at a time, then `done` with the number of photos.
   async function each(doing, work, done) {
     const ids = [...chosen];
     const deeds = byId("chosen").querySelectorAll("button, select");
@@ -129,7 +130,7 @@ export function arrange(path, folders) {
       }
       done(ids.length);
     } catch (problem) {
-      say(state, at ? `${problem.message} ${count(at, "photo was", "photos were")} done before that.` : problem.message, true);
+      say(state, at ? `${problem.message} ${count(at, "photo was", "photos were")} already processed.` : problem.message, true);
     }
     for (const deed of deeds) deed.disabled = false;
     await refresh();
@@ -151,7 +152,7 @@ export function arrange(path, folders) {
     );
   });
   byId("remove").addEventListener("click", async () => {
-    const text = "They disappear from albums and guests' pages. This cannot be undone.";
+    const text = "The photos disappear from albums and guest pages. This cannot be undone.";
     const photos = count(chosen.size, "photo", "photos");
     if (!(await sure(`Delete ${photos}?`, text, `Delete ${photos}`))) return;
     const receipts = [];

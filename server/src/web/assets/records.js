@@ -4,7 +4,7 @@ import { all, receiptLink, row, thisStudio } from "./studio_common.js";
 const { path } = await thisStudio();
 const when = (unixS) => new Date(unixS * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-// Names of members by actor id. Other ids are shortened to 8 digits.
+// The names of the members, by actor id. For other actors, the page shows the first 8 digits of the id.
 const names = new Map((await all(`${path}/members`)).map((member) => [`user:${member.user}`, member.name]));
 const who = (actor) => names.get(actor) ?? short(actor);
 const short = (text) => text.replace(/[0-9a-f]{32}/g, (id) => `${id.slice(0, 8)}…`);

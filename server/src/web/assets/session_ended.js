@@ -1,4 +1,4 @@
-// The page of an ended guest session: leads back to the guest link that this browser remembers.
+// The page of an ended guest session. Links to the guest link that the browser has stored.
 
 import { byId } from "./api.js";
 import { remembered } from "./guest_link_storage.js";

@@ -1,5 +1,6 @@
-// Texts for scripts, which a page carries in a `template` element; `{name}` in them is replaced.
+// Reads texts for scripts from a `template` element of the page.
 
+// Returns a text, with each `{name}` in it replaced by the value of that name in `filled`.
 export function word(name, filled = {}, template = "words") {
   const found = document.getElementById(template).content.querySelector(`[data-name="${name}"]`);
   const text = found ? found.textContent : name;
@@ -9,7 +10,7 @@ export function word(name, filled = {}, template = "words") {
 // Returns the singular or plural text for `count`.
 export const number = (name, count) => word(`${name}_${count === 1 ? "one" : "many"}`, { count: count.toLocaleString() });
 
-// Returns an error text: what went wrong and what to do.
+// Returns an error text in two parts: what went wrong, and what the guest can do.
 export function trouble(name, filled = {}) {
   const found = document.getElementById("troubles").content.querySelector(`[data-name="${name}"]`);
   if (!found) return trouble("failed");

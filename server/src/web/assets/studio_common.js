@@ -1,6 +1,6 @@
 import { banner, byId, call, day, element } from "./api.js";
 
-// Loads the event of the page's address and fills in the page's heading and tabs.
+// Loads the event whose id is in the page's address. Fills in the page's heading and tabs.
 export async function thisEvent() {
   const id = location.pathname.split("/")[3];
   const path = `/events/${id}`;
@@ -14,7 +14,7 @@ export async function thisEvent() {
   return { id, path, event };
 }
 
-// Loads the user's first studio and fills in the page's heading.
+// Loads the user's first studio. Fills in the page's heading.
 export async function thisStudio() {
   await banner();
   const [studio] = await call("GET", "/studios");
@@ -23,7 +23,7 @@ export async function thisStudio() {
   return { studio, path: `/studios/${studio.id}` };
 }
 
-// Returns all items of a paginated list; `filter`: further query parameters.
+// Returns all items of a paginated list. `filter` holds further query parameters, joined by `&`.
 export async function all(path, filter = "") {
   const items = [];
   for (let cursor = ""; ; ) {
@@ -34,7 +34,7 @@ export async function all(path, filter = "") {
   }
 }
 
-// Opens the confirmation dialog and resolves to whether the user confirmed.
+// Opens the confirmation dialog. Resolves to `true` if the user confirms, else to `false`.
 export function sure(title, text, yes) {
   const dialog = byId("ask-sure");
   byId("ask-title").textContent = title;
@@ -60,7 +60,7 @@ export function button(text, work, look = "quiet") {
 export const receiptLink = (receipt) =>
   element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save receipt");
 
-// Builds a thumbnail that links to the larger photo. `more`: further attributes of the image.
+// Builds a thumbnail that links to the larger photo. `more` holds further attributes of the image.
 export function photoLink(path, photo, alt, more = {}) {
   const address = `/api/v1${path}/photos/${photo}`;
   const image = element("img", { src: `${address}/thumb`, alt, loading: "lazy", width: 240, height: 240, ...more });
@@ -75,7 +75,7 @@ const sizeOf = (path, photo) => {
   return sizes.get(photo);
 };
 
-// Draws the crop of a face. `bbox` is in pixels of the upright original; the loaded rendition is smaller.
+// Draws the crop of a face. `bbox` is in pixels of the upright original and is scaled to the loaded rendition.
 async function draw(canvas, path, { photo, bbox: [left, top, width, height] }) {
   const image = new Image();
   image.src = `/api/v1${path}/photos/${photo}/web`;

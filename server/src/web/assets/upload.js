@@ -1,10 +1,13 @@
-// Uploads with the tus 1.0 protocol: skips photos that the event already has, and resumes interrupted
+// Uploads photos with the tus 1.0 protocol. Skips photos that the event already has, and resumes interrupted
 // uploads.
 
 import { Problem, call } from "./api.js";
 
+// Limits the part of a file in one request, 4 MiB.
 const PART_BYTES = 4 * 1024 * 1024;
+// Limits the uploads at the same time, 3 photos.
 const AT_ONCE = 3;
+// Limits the attempts of one request, 8. The pauses between them sum to 45 to 91 s.
 const TRIES = 8;
 
 const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
@@ -18,7 +21,8 @@ async function sha256(file) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Retries `work` with exponential back-off and jitter, at most `TRIES` attempts.
+// Calls `work` until it succeeds, at most `TRIES` times, with exponential back-off and jitter. Errors that a
+// retry cannot mend end it at once.
 export async function again(work) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -72,8 +76,8 @@ async function send(event, { file, folder }, sent) {
   }
 }
 
-// Uploads photos, each `{ file, folder }`, `AT_ONCE` at a time. `tell` is called with the state after every
-// change. After `stop` is aborted, uploads under way finish and no new one starts.
+// Uploads photos, each `{ file, folder }`, `AT_ONCE` at a time. Calls `tell` with the state after each change.
+// After `stop` is aborted, running uploads finish and no further upload starts.
 export async function upload(event, photos, tell, stop) {
   const state = { files: photos.length, done: 0, added: 0, known: 0, refused: [], bytes: 0, total: 0 };
   for (const { file } of photos) state.total += file.size;

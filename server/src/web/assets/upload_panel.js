@@ -1,18 +1,19 @@
-// The upload panel: takes dropped and chosen files in batches, asks about their folders, and uploads one
-// batch after another.
+// The upload panel. Takes dropped and chosen files as batches, asks whether to keep the files' folders, and
+// uploads one batch after another.
 
 import { byId, count, element, onSubmit, say } from "./api.js";
 import { chosen, dropped, sorted } from "./dropped_files.js";
 import { upload } from "./upload.js";
 
-// Limits the folders that one batch may create. A batch with more is hardly meant as a set of folders.
+// Limits the folders that one batch may create, 50 folders. More are seldom meant as folders of one event.
 const FOLDERS_MAX = 50;
+// Limits the folder names that the dialog lists, 12 names.
 const NAMED_MAX = 12;
-// Shortest time between two drawings of the progress, milliseconds; one photo may take less.
+// Shortest time between two drawings of the progress, 200 ms: a small photo may take less.
 const DRAWN_MS = 200;
 
-// Asks whether to keep the photos' folders. Resolves to "folders", "one" (all in one place) or ""
-// (cancelled).
+// Opens the dialog that asks whether to keep the photos' folders. Resolves to "folders", to "one" (all photos
+// in one place) or to "" (cancelled).
 function ask(names, fresh, into) {
   const dialog = byId("ask-folders");
   const many = fresh > FOLDERS_MAX;
@@ -29,7 +30,7 @@ function ask(names, fresh, into) {
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue), { once: true }));
 }
 
-// Wires the panel up. `added` is called after each batch.
+// Registers the handlers of the panel. Calls `added` after each batch.
 export function adding(event, folders, added) {
   const [bar, state, progress, into] = ["upload-bar", "upload-state", "upload-count", "into"].map(byId);
   let stop = null;
@@ -65,16 +66,16 @@ export function adding(event, folders, added) {
     say(state, "Reading files…");
     const { photos, others } = sorted(await found);
     const left = others ? `${count(others, "other file", "other files")} skipped` : "";
-    if (!photos.length) return say(state, ["No photos found", left].filter(Boolean).join(" · "), true);
+    if (!photos.length) return say(state, ["No photos found. Choose JPEG, PNG or WebP files", left].filter(Boolean).join(" · "), true);
     const place = await places(photos);
     if (!place) return say(state, "Nothing was added.");
     say(state, "");
     stop = new AbortController();
     bar.hidden = progress.hidden = byId("upload-stop").hidden = false;
     let draw = null;
-    const told = (now) => (draw ??= shown(now))();
+    const report = (now) => (draw ??= shown(now))();
     const sent = photos.map(({ file, name }) => ({ file, folder: place(name) }));
-    const ended = await upload(event, sent, told, stop.signal);
+    const ended = await upload(event, sent, report, stop.signal);
     const parts = [ended.added ? `${count(ended.added, "photo", "photos")} added` : "No new photos"];
     if (ended.known) parts.push(`${count(ended.known, "duplicate", "duplicates")} skipped`);
     if (ended.done < ended.files) parts.push(`stopped, ${count(ended.files - ended.done, "photo", "photos")} not uploaded`);
@@ -84,7 +85,7 @@ export function adding(event, folders, added) {
   }
 
   let line = Promise.resolve();
-  // Runs the batches one after another. An error of one is shown and does not stop the next.
+  // Uploads the batches one after another. Shows the error of a batch and continues with the next batch.
   function take(found) {
     line = line.then(async () => {
       try {
@@ -96,7 +97,7 @@ export function adding(event, folders, added) {
       bar.hidden = progress.hidden = byId("upload-stop").hidden = true;
       await added().catch(() => null);
     });
-    // The error is shown when the batch runs; this only marks the rejection as handled.
+    // Marks a rejection as handled, so that the browser does not report it. The batch shows the error later.
     Promise.resolve(found).catch(() => null);
   }
 
@@ -104,7 +105,7 @@ export function adding(event, folders, added) {
     input.addEventListener("change", () => {
       const found = (async () => chosen([...input.files]))();
       take(found);
-      // Cleared, so that choosing the same files again fires `change`.
+      // Without this, choosing the same files again would not fire `change`.
       input.value = "";
     });
   const drop = byId("drop");

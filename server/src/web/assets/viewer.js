@@ -1,12 +1,12 @@
-// The full-screen photo viewer: arrow keys, swipes, the phone's back button.
+// The full-screen photo viewer. Arrow keys and swipes change the photo; the back button closes the viewer.
 
 import { byId } from "./api.js";
 import { word } from "./strings.js";
 
 const SWIPE_PX = 60;
 
-// Returns a function that opens the viewer at a photo. `list` returns the current photos, `file` a photo's
-// address, and `notMe` rejects a photo.
+// Returns a function that opens the viewer with a photo. `list` returns the current photos, `file` returns a
+// photo's address, and `notMe` rejects a photo.
 export function viewer({ list, file, notMe }) {
   const [dialog, image] = [byId("viewer"), byId("viewer-photo")];
   let current = null;
@@ -61,7 +61,7 @@ export function viewer({ list, file, notMe }) {
     image.removeAttribute("src");
     image.removeAttribute("srcset");
     if (history.state?.photo) history.back();
-    // Focus goes to the tile of the last viewed photo.
+    // The focus moves to the tile of the photo that was viewed last.
     current?.tile.querySelector("a, button")?.focus();
   });
   addEventListener("popstate", () => dialog.open && dialog.close());

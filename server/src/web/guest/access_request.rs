@@ -6,7 +6,7 @@ use crate::api::guest::consent::ConsentKind;
 use crate::i18n::Language;
 use crate::i18n::guest::GuestTexts;
 
-/// The values of a rejected form, and the reason.
+/// The values of a rejected form, and the reason for the rejection; all empty for a new form.
 #[derive(Default)]
 pub struct RejectedForm<'a> {
     pub name: &'a str,
@@ -15,7 +15,7 @@ pub struct RejectedForm<'a> {
     pub why: &'a str,
 }
 
-/// Renders the form that asks the studio for access without a camera. It needs no script.
+/// Renders the form that requests access without a camera from the studio. It needs no script.
 pub fn page(
     words: &GuestTexts,
     language: Language,

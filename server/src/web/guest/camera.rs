@@ -4,8 +4,8 @@ use super::layout::error_data;
 use crate::i18n::guest::{CameraTexts, GUIDANCE, GuestTexts, REASONS};
 
 /// Renders the camera step in three parts: introduction, live picture with instructions, and failure.
-/// `camera.js` shows one at a time; the server judges every frame. `ask` is the URL of the way without a
-/// camera, if it is known.
+/// `camera.js` shows one part at a time. `ask` is the URL of the form for access without a camera; `None` if
+/// the page does not know the guest link.
 pub fn section(words: &GuestTexts, ask: Option<&str>, hidden: bool) -> Markup {
     let camera = &words.camera;
     let other_way = html! {
@@ -39,7 +39,7 @@ pub fn section(words: &GuestTexts, ask: Option<&str>, hidden: bool) -> Markup {
     }
 }
 
-/// Renders a head in an oval, with arrows to both sides.
+/// Renders a drawing of a face in an oval, with an arrow on each side.
 fn sketch() -> Markup {
     html! {
         svg.sketch viewBox="0 0 120 120" aria-hidden="true" {

@@ -1,6 +1,7 @@
-//! The pages that links in e-mails open. Browsers do not send the token: it is in the URL's fragment (`#`).
+//! The pages that links in e-mails open. The token is in the URL's fragment (`#`), which browsers do not send.
 //!
-//! A button uses the token, not the page's load: mail scanners open links but press no buttons.
+//! A page uses its token only when the guest presses the button, because mail scanners open links but press no
+//! buttons.
 
 use maud::{Markup, html};
 
@@ -8,7 +9,7 @@ use super::layout::{GuestPageFrame, layout, string_data};
 use crate::i18n::Language;
 use crate::i18n::guest::GuestTexts;
 
-/// Renders the page for access without a camera.
+/// Renders the page that signs in a guest after the studio has accepted the access request.
 pub fn enter(words: &GuestTexts, language: Language) -> Markup {
     let letters = &words.letters;
     let texts = (letters.enter_title, letters.enter, letters.enter_button);

@@ -6,34 +6,34 @@ use crate::api::guest::consent::{self, Consent, ConsentKind, ConsentNames};
 use crate::i18n::Language;
 use crate::i18n::guest::GuestTexts;
 
-/// The event behind a link.
+/// The event that a guest link opens.
 pub struct LinkTarget<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
-    /// The page's URL.
+    /// The path of the link, `/g/TOKEN`.
     pub address: &'a str,
 }
 
 impl LinkTarget<'_> {
-    /// Returns the consent text for guests who get access by `way`.
+    /// Returns the text of the consent of kind `way`.
     pub fn consent(&self, way: ConsentKind, language: Language) -> Consent {
         let Self { event, studio, ends_unix_s, .. } = *self;
         consent::text(way, language, ConsentNames { event, studio, ends_unix_s })
     }
 }
 
-/// A guest's progress in registering for the event.
+/// The progress of a guest's registration for the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum EntryStage {
     New,
-    /// The guest has agreed but not verified their face.
+    /// The guest has consented, but has not passed the challenge.
     Registered,
     Verified,
 }
 
-/// Renders the page behind an event's QR code: event, name and contact, consent, camera. `guest_entry.js` shows one
-/// step at a time; without a script, the first step leads to the form that asks the studio.
+/// Renders the page of a guest link in four steps: event, name and contact, consent, camera. `guest_entry.js`
+/// shows one step at a time. Without JavaScript, the first step links to the form for access without a camera.
 pub fn page(
     words: &GuestTexts,
     language: Language,
@@ -126,7 +126,7 @@ fn agree(words: &GuestTexts, language: Language, behind: &LinkTarget<'_>) -> Mar
     }
 }
 
-/// Renders the two boxes of the consent. Nothing is stored unless both are ticked.
+/// Renders the two checkboxes of a consent. The server stores nothing unless the guest ticks both.
 pub fn ticks(i_agree: &str, i_am_adult: &str) -> Markup {
     html! {
         label.check { input #agree name="agree" type="checkbox" value="yes" required; span { (i_agree) } }

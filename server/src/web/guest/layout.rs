@@ -4,7 +4,7 @@ use crate::i18n::Language;
 use crate::i18n::guest::{GuestErrorText, GuestTexts};
 use crate::web::visitor_layout::{self, Frame};
 
-/// A page's language, title, URL, CSS class and script.
+/// The layout parameters of a guest page. An empty `script` means none.
 pub struct GuestPageFrame<'a> {
     pub language: Language,
     pub title: &'a str,
@@ -37,7 +37,7 @@ pub fn notice(
     layout(words, &sheet, &main)
 }
 
-/// Renders the page for an ended session. Its script offers the guest's link if the browser still has it.
+/// Renders the page for an ended session. Its script links to the guest link that the browser has stored.
 pub fn signed_out(words: &GuestTexts, language: Language) -> Markup {
     let photos = &words.photos;
     let sheet = GuestPageFrame {
@@ -57,7 +57,8 @@ pub fn signed_out(words: &GuestTexts, language: Language) -> Markup {
     layout(words, &sheet, &main)
 }
 
-/// Renders texts for the page's script, by name. A `template` element is neither displayed nor read out.
+/// Renders pairs of name and text for the page's script, in a `template` element: browsers do not display it,
+/// and screen readers ignore it.
 pub fn string_data(all: &[(&str, &str)]) -> Markup {
     html! {
         template #words {
@@ -66,7 +67,7 @@ pub fn string_data(all: &[(&str, &str)]) -> Markup {
     }
 }
 
-/// Renders problems and their remedies for the page's script, by name.
+/// Renders pairs of name and error text for the page's script.
 pub fn error_data<'a>(all: impl Iterator<Item = (&'a str, &'a GuestErrorText)>) -> Markup {
     html! {
         template #troubles {

@@ -1,7 +1,7 @@
 //! Guest pages: `/g/TOKEN` behind the event's QR code, `/g` with the photos, and the targets of e-mail links.
 //!
-//! The server renders them in the guest's language; scripts fill `/g` through the API. Unknown, expired and
-//! withdrawn links all lead to the same page.
+//! The server renders the pages in the guest's language; a script fills `/g` through the API. Unknown, expired
+//! and withdrawn guest links lead to one page, so that a visitor cannot distinguish them.
 
 pub mod access_request;
 pub mod camera;
@@ -33,7 +33,7 @@ use crate::infra::db::events;
 use crate::web::visitor_layout::{refused, respond};
 use entry::{EntryStage, LinkTarget};
 
-/// Returns the routes of the pages, with the rate limits of the API.
+/// Returns the routes of the guest pages, with the API's rate limits.
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/g", get(own))
@@ -44,7 +44,7 @@ pub fn routes(app: &App) -> Router<App> {
         .layer(from_fn_with_state((app.clone(), Rule::Open), throttle))
 }
 
-/// The context of a request for a page: the guest session, if any, and the language.
+/// The context of a request for a guest page: the guest's session, if there is one, and the language.
 struct GuestPageContext {
     app: App,
     wanted: Locale,
@@ -56,7 +56,8 @@ impl GuestPageContext {
         texts(self.wanted.language)
     }
 
-    /// Responds with the page for `failure`. Unknown, expired and withdrawn links are all "not found".
+    /// Responds with the page for `failure`. The page links to `back`, except for `NotFound` and
+    /// `Unauthenticated`.
     fn fail(&self, failure: &ApiError, back: Option<&str>) -> Response {
         fail(self.wanted, failure, back)
     }
@@ -67,11 +68,11 @@ fn fail(wanted: Locale, failure: &ApiError, back: Option<&str>) -> Response {
     if failure.kind == ErrorKind::Unauthenticated {
         return refused(wanted, failure, &layout::signed_out(words, wanted.language));
     }
-    let (said, back) = match failure.kind {
+    let (message, back) = match failure.kind {
         ErrorKind::NotFound => ((words.door.closed_title, words.door.closed), None),
         _ => ((words.door.failed_title, words.door.failed), back),
     };
-    refused(wanted, failure, &layout::notice(words, wanted.language, said, back))
+    refused(wanted, failure, &layout::notice(words, wanted.language, message, back))
 }
 
 impl FromRequestParts<App> for GuestPageContext {
@@ -95,7 +96,10 @@ impl FromRequestParts<App> for GuestPageContext {
     }
 }
 
-/// Returns the open link that has this token. Errors: `NotFound`.
+/// Returns the open guest link of `token`.
+///
+/// # Errors
+/// - `NotFound` if the link is unknown, expired or withdrawn.
 async fn find(app: &App, token: &str) -> Result<OpenGuestLink> {
     links::open(app, token).await?.ok_or_else(ApiError::not_found)
 }
@@ -142,7 +146,7 @@ fn ask_again(
     access_request::page(here.words(), here.wanted.language, &behind, refused)
 }
 
-/// The submitted form. A browser omits a box that is not ticked.
+/// The form that requests access without a camera. Browsers omit `agree` and `adult` if they are not ticked.
 #[derive(Deserialize)]
 struct AccessRequestForm {
     #[serde(default)]
@@ -181,8 +185,8 @@ async fn send_request(
     };
     let why = match access_requests::place(&here.app, here.wanted.language, from, request).await {
         Ok(()) => {
-            let said = (words.ask.sent_title, words.ask.sent);
-            let page = layout::notice(words, here.wanted.language, said, None);
+            let message = (words.ask.sent_title, words.ask.sent);
+            let page = layout::notice(words, here.wanted.language, message, None);
             return respond(here.wanted, StatusCode::OK, &page);
         }
         Err(failure) => match failure.kind {

@@ -5,14 +5,14 @@ use super::layout::{GuestPageFrame, layout, string_data};
 use crate::i18n::Language;
 use crate::i18n::guest::{GuestTexts, PhotosTexts};
 
-/// The event's data that the page contains before it calls the API.
+/// The event's data in the page that the server renders.
 pub struct PhotosPage<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
 }
 
-/// Renders the guest's page. It contains no data of the guest: `guest_photos.js` fills it through the API.
+/// Renders the page of a guest's photos, without the guest's data: `guest_photos.js` loads it through the API.
 pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
     let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
     let tell_intro = (photos.tell_intro)(&day);
@@ -63,7 +63,7 @@ pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> M
     layout(words, &sheet, &main)
 }
 
-/// Renders the page of a guest who has agreed but not yet verified their face.
+/// Renders the camera step, for a guest who has consented but has not passed the challenge.
 pub fn unverified(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
     let main = html! {
         div.way data-stage="registered" {
@@ -138,7 +138,7 @@ fn data(photos: &PhotosTexts, day: &str) -> Markup {
     }
 }
 
-/// Renders the viewer, which shows one photo as large as the screen.
+/// Renders the viewer, which shows one photo on the whole screen.
 fn viewer(photos: &PhotosTexts) -> Markup {
     html! {
         dialog #viewer .viewer aria-labelledby="viewer-title" {
@@ -157,7 +157,7 @@ fn viewer(photos: &PhotosTexts) -> Markup {
     }
 }
 
-/// Renders the dialog that asks before the guest is erased, and the receipt that is shown afterwards.
+/// Renders the dialog that confirms the guest's erasure, and the section with the receipt.
 fn sure(photos: &PhotosTexts) -> Markup {
     html! {
         dialog #sure .sheet aria-labelledby="sure-title" {

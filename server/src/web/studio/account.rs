@@ -18,7 +18,7 @@ pub fn page() -> Markup {
         }
         section aria-labelledby="kept-title" {
             h2 #kept-title { "Your data" }
-            p.hint { "Your account, roles, sessions and recorded activity, as one file." }
+            p.hint { "One file with your account, roles, sessions and recorded activity." }
             p { a.button.quiet href="/api/v1/me/export" download { "Download my data" } }
         }
         (sure())
@@ -31,7 +31,7 @@ fn name() -> Markup {
         section.card aria-labelledby="name-title" {
             h2 #name-title { "Name" }
             form #naming .stack {
-                (field("Your name", "name", "text", "name", "Other members of your studios see it."))
+                (field("Your name", "name", "text", "name", "Other members of your studios see this name."))
                 button type="submit" { "Save" }
                 (outcome())
             }
@@ -45,7 +45,7 @@ fn email() -> Markup {
             h2 #email-title { "E-mail" }
             p { "You sign in with " strong #address { "…" } "." }
             form #mailing .stack {
-                (field("New address", "new-email", "email", "email", "We send a link to this address. Your address changes when you confirm it."))
+                (field("New address", "new-email", "email", "email", "We send a link to this address. Your address changes when you open the link and confirm."))
                 (field("Your password", "email-password", "password", "current-password", ""))
                 (code("email-code"))
                 button type="submit" { "Change e-mail" }
@@ -61,7 +61,7 @@ fn password() -> Markup {
             h2 #password-title { "Password" }
             form #password .stack {
                 (field("Current password", "current", "password", "current-password", ""))
-                (field("New password", "new", "password", "new-password", "At least 10 characters. All your other sessions end."))
+                (field("New password", "new", "password", "new-password", "At least 10 characters. A change ends all your other sessions."))
                 (code("password-code"))
                 button type="submit" { "Change password" }
                 (outcome())
@@ -80,7 +80,7 @@ fn second_factor() -> Markup {
                 div.beside {
                     img #factor-qr .qr alt="QR code for your authenticator app" width="240" height="240";
                     div {
-                        p { "Scan the QR code with your authenticator app, or type in this key. It is shown once." }
+                        p { "Scan the QR code with your authenticator app, or type in this key. The key is shown once." }
                         p { code #factor-secret .secret {} }
                     }
                 }
@@ -100,7 +100,8 @@ fn second_factor() -> Markup {
     }
 }
 
-/// Renders a code field. The script shows it if the account has a second factor.
+/// Renders a hidden field for a code of the authenticator app. The script shows the field if the account has a
+/// second factor.
 fn code(name: &str) -> Markup {
     html! {
         div.field data-code hidden {
@@ -110,7 +111,7 @@ fn code(name: &str) -> Markup {
     }
 }
 
-/// Renders a required code field, always shown.
+/// Renders a required field for a code of the authenticator app.
 fn digits(name: &str, label: &str) -> Markup {
     html! {
         div.field {

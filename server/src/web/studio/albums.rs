@@ -15,8 +15,8 @@ pub fn page() -> Markup {
             h2 #new-title { "New album" }
             form #new-album .stack {
                 (field("Name", "name", "text", "off", ""))
-                (pin("view_pin", "PIN to view", "6 to 12 digits. Leave empty if the link alone opens the album."))
-                (pin("annotate_pin", "PIN for picks and notes", "A different PIN, 6 to 12 digits. Leave empty if visitors can only view."))
+                (pin("view_pin", "PIN to view", "6 to 12 digits. Leave empty to let visitors open the album without a PIN."))
+                (pin("annotate_pin", "PIN for picks and notes", "A different PIN, 6 to 12 digits. Leave empty to let visitors only view."))
                 div.field {
                     label for="ends" { "Closes on" }
                     input #ends name="ends" type="date" aria-describedby="ends-hint";
@@ -27,7 +27,7 @@ pub fn page() -> Markup {
                     input #downloads_max name="downloads_max" type="number" min="1" max="1000000" inputmode="numeric" aria-describedby="max-hint";
                     p #max-hint .hint { "Leave empty for no limit." }
                 }
-                fieldset #folders hidden { legend { "Folders in the album. Select none to include all photos that are not hidden." } }
+                fieldset #folders hidden { legend { "Folders in the album. Select none to include all photos except those in hidden folders." } }
                 button type="submit" { "Create" }
                 (outcome())
             }
@@ -38,7 +38,7 @@ pub fn page() -> Markup {
     layout("Albums", "/assets/albums.js", true, &main)
 }
 
-/// The dialog that edits an album; `album_edit.js` fills it in.
+/// Renders the dialog that edits an album; `album_edit.js` fills it in.
 fn edit() -> Markup {
     html! {
         dialog #edit .wide aria-labelledby="edit-title" {
@@ -48,14 +48,14 @@ fn edit() -> Markup {
                 (field("Closes on", "edit-ends", "date", "off", "A past date closes the album now."))
                 (pin("edit-view_pin", "New PIN to view", "Leave empty to keep the current PIN. After a change, visitors must enter the new PIN."))
                 label.check { input name="edit-no-view_pin" type="checkbox"; "Remove PIN: the link alone opens the album" }
-                (pin("edit-annotate_pin", "New PIN for picks and notes", "Leave empty to keep the current PIN. After a change, visitors must enter the new PIN to pick."))
+                (pin("edit-annotate_pin", "New PIN for picks and notes", "Leave empty to keep the current PIN. After a change, visitors must enter the new PIN to pick photos and write notes."))
                 label.check { input name="edit-no-annotate_pin" type="checkbox"; "Remove PIN: visitors can only view" }
                 div.field {
                     label for="edit-downloads_max" { "Downloads per visitor" }
                     input #edit-downloads_max name="edit-downloads_max" type="number" min="1" max="1000000" inputmode="numeric" aria-describedby="edit-max-hint";
                     p #edit-max-hint .hint { "Leave empty for no limit." }
                 }
-                label.check { input name="edit-all" type="checkbox"; "All photos that are not hidden" }
+                label.check { input name="edit-all" type="checkbox"; "All photos except those in hidden folders" }
                 fieldset #edit-folders hidden { legend { "Only these folders" } }
                 details #edit-cover {
                     summary { "Cover" }

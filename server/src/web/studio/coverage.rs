@@ -2,36 +2,37 @@ use maud::{Markup, html};
 
 use super::layout::{event_head, layout, outcome};
 
-/// Weaknesses of faces: name in the API, title, advice.
+/// The weaknesses of faces: name in the API, title, advice.
 const FACES: [(&str, &str, &str); 3] = [
     (
         "small",
         "Face too small",
-        "These faces have too few pixels. Upload originals instead of web sizes, and go closer next time.",
+        "These faces have too few pixels. Upload originals instead of web sizes, and take photos from closer next time.",
     ),
     (
         "blurred",
         "Face blurred",
-        "Out of focus, or moved. Originals have more detail than web sizes. A shorter exposure helps next time.",
+        "These faces are out of focus or have moved. Upload originals instead of web sizes, and use a shorter exposure \
+         next time.",
     ),
     (
         "turned",
         "Face turned away",
-        "Seen from the side. Another photo of the same moment, more from the front, is found more easily.",
+        "These faces are seen from the side. Also upload a photo of the same moment taken more from the front.",
     ),
 ];
-/// Reasons why no guest finds a photo: name in the API, title, advice.
+/// The reasons why no guest finds a photo: name in the API, title, advice.
 const PHOTOS: [(&str, &str, &str); 2] = [
     (
         "without_face",
         "No face found",
-        "Normal for photos of rooms or rings. If there are people in the photo, they are too small or seen from \
-         behind: upload the original.",
+        "This is normal for photos of rooms or rings. If the photo shows people, their faces are too small or turned \
+         away: upload the original.",
     ),
     (
         "unreadable",
         "Could not be read",
-        "The file is damaged or not a photo. Export it again as JPEG and upload it again.",
+        "The file is damaged or not a photo. Export the photo as JPEG and upload it again.",
     ),
 ];
 
@@ -43,8 +44,8 @@ pub fn page() -> Markup {
             p #sentence .lead { "…" }
             meter #found-bar min="0" max="1" value="0" aria-labelledby="found-title" {}
             p.hint {
-                "An estimate from public photos with faces of similar quality. It assumes a clear selfie and leaves out \
-                 faces that were not detected. Guests who appear in many photos are found in more of them."
+                "This is an estimate from public photos with faces of similar quality. It assumes a clear selfie and leaves out \
+                 faces that were not detected. For guests who appear in many photos, a larger share is found."
             }
         }
         section aria-labelledby="faces-title" {

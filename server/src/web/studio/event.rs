@@ -27,7 +27,7 @@ pub fn page() -> Markup {
         section.card aria-labelledby="end-title" {
             h2 #end-title { "Export and delete" }
             p { a #export .button download { "Download everything" } }
-            p { "Deleting removes all photos and faces of this event. This cannot be undone. You get a signed receipt." }
+            p { "Deleting removes all photos, faces, guests and albums of this event. This cannot be undone. You get a signed receipt." }
             button #delete .danger type="button" { "Delete this event" }
             (outcome())
             pre #receipt hidden {}

@@ -17,7 +17,7 @@ pub fn page() -> Markup {
                 div.field {
                     label for="watermark" { "Watermark" }
                     input #watermark name="watermark" type="text" maxlength="60" autocomplete="off" aria-describedby="watermark-hint";
-                    p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. Originals cannot be downloaded then. Leave empty for no watermark." }
+                    p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. With a watermark, visitors cannot download originals. Leave empty for no watermark." }
                 }
                 button type="submit" { "Save" }
                 (outcome())
@@ -25,7 +25,7 @@ pub fn page() -> Markup {
         }
         section.card aria-labelledby="folders-title" {
             h2 #folders-title { "Folders" }
-            p.hint { "Only the studio sees a hidden folder. Its photos are not shown in albums or to guests." }
+            p.hint { "Only the studio sees the photos in a hidden folder: albums and guest pages do not show them." }
             ul #folders .rows {}
             form #new-folder .inline {
                 (field("New folder", "folder-name", "text", "off", ""))
@@ -39,7 +39,7 @@ pub fn page() -> Markup {
     layout("Settings", "/assets/event_settings.js", true, &main)
 }
 
-/// Renders the choice of a download permission, for the event or for one folder.
+/// Renders the choice of a download permission, for the event or, if `in_folder`, for one folder.
 fn downloads(name: &str, in_folder: bool) -> Markup {
     let label = if in_folder { "Downloads: " } else { "" };
     html! {

@@ -1,7 +1,7 @@
 //! Pages with one form: setup, sign-in, invitation, password reset, e-mail change.
 //!
-//! The token of a link is in its fragment (after `#`), which browsers do not send: it appears in no server
-//! log.
+//! The token of a link is in the URL's fragment (after `#`), which browsers do not send, so that no server log
+//! contains it.
 
 use maud::{Markup, html};
 
@@ -25,7 +25,7 @@ fn form(title: &str, intro: &str, action: &str, fields: &Markup, button: &str) -
     layout(title, SCRIPT, false, &main)
 }
 
-/// The page of the setup link, which the server prints at each start until the first account exists.
+/// Renders the page of the setup link, which the server prints at each start until the first account exists.
 pub fn setup() -> Markup {
     let fields = html! {
         (field("Name of your studio", "studio", "text", "organization", ""))
@@ -35,7 +35,7 @@ pub fn setup() -> Markup {
     };
     form(
         "Welcome",
-        "Create your studio. You will be its owner; invite your team later.",
+        "Create your studio. You will be its owner and can invite your team later.",
         "setup",
         &fields,
         "Create studio",
@@ -54,7 +54,7 @@ pub fn sign_in() -> Markup {
     form("Sign in", "", "sign-in", &fields, "Sign in")
 }
 
-/// The page of an invitation link.
+/// Renders the page of an invitation link.
 pub fn invitation() -> Markup {
     let fields = html! {
         (field("Your name", "name", "text", "name", ""))
@@ -63,7 +63,7 @@ pub fn invitation() -> Markup {
     form("You are invited", "Join a studio on PicPick.", "invitation", &fields, "Join")
 }
 
-/// The page of a password reset link.
+/// Renders the page of a password reset link.
 pub fn reset() -> Markup {
     let fields = field("New password", "password", "password", "new-password", PASSWORD_HINT);
     form(
@@ -75,12 +75,12 @@ pub fn reset() -> Markup {
     )
 }
 
-/// The page of the link that confirms a new e-mail address. A button confirms it, because mail scanners open
-/// links but press no buttons.
+/// Renders the page of the link that confirms a new e-mail address. The user confirms with a button, because
+/// mail scanners open links but press no buttons.
 pub fn email() -> Markup {
     form(
         "New e-mail address",
-        "Confirm the address that received this link. You sign in with it from now on.",
+        "Confirm the address that received this link. From then on, you sign in with this address.",
         "email",
         &html! {},
         "Confirm address",

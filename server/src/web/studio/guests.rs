@@ -16,7 +16,7 @@ pub fn page() -> Markup {
             }
             details.card {
                 summary { "Consents" }
-                p.hint { "Which consent text each guest agreed to, and when a guest withdrew it. Entries stay, without a name, after a guest's data is deleted." }
+                p.hint { "Shows which consent text each guest agreed to, and when a guest withdrew the consent. After a guest's data is deleted, the entry stays without a name." }
                 ul #consents .rows {}
             }
             (sure())
@@ -31,7 +31,7 @@ fn links() -> Markup {
         section.card aria-labelledby="links-title" {
             h2 #links-title { "Links for guests" }
             p.hint { "Guests scan the QR code, show their face to their phone's camera and see the photos they are in. A link \
-                      and its code are shown once. After you turn off a link, no new guests can use it." }
+                      and its QR code are shown once. After you turn off a link, no new guests can use it." }
             form #new-link .inline {
                 (field("Link name", "link-name", "text", "off", "For example: entrance, tables."))
                 button type="submit" { "Create link" }
@@ -76,7 +76,7 @@ fn requests() -> Markup {
     }
 }
 
-/// The card with the QR code. The print style sheet hides everything else.
+/// Renders the card with the QR code. In print, the style sheet hides all other content.
 fn card() -> Markup {
     html! {
         section #card .print-card aria-hidden="true" {

@@ -9,7 +9,7 @@ pub fn page() -> Markup {
         section aria-labelledby="events-title" {
             h2 #events-title { "Events" }
             ul #events .tiles {}
-            p #no-events .hint hidden { "Create your first event." }
+            p #no-events .hint hidden { "Create your first event below." }
             form #new-event .inline {
                 (field("New event", "name", "text", "off", "Photos and face data are deleted after 180 days. You can change this in the event's settings."))
                 button type="submit" { "Create" }
@@ -18,7 +18,7 @@ pub fn page() -> Markup {
         }
         details.card {
             summary { "Upload from the command line" }
-            p { "An API key lets a program upload to this studio. It is shown once." }
+            p { "An API key lets a program upload photos to this studio. The key is shown once." }
             form #new-key .inline {
                 (field("Key name", "key-name", "text", "off", ""))
                 button type="submit" { "Create key" }

@@ -26,7 +26,7 @@ pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Mark
                     }
                 }
                 p #page-trouble .outcome.bad.narrow role="alert" {}
-                // Inert until the script has registered its handlers, so that no click or input is lost.
+                // Inert until the script has registered its handlers: an earlier click or input would be lost.
                 main #main tabindex="-1" inert { (main) }
                 noscript { p.notice { "PicPick needs JavaScript. Turn it on and reload the page." } }
             }
@@ -34,8 +34,8 @@ pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Mark
     }
 }
 
-/// Renders the heading and tabs of an event's page. `studio_common.js` fills in the tabs' addresses, because the
-/// event's id is only in the page's address.
+/// Renders the heading and tabs of an event's page. `studio_common.js` sets the tabs' addresses, because only
+/// the page's address contains the event's id.
 pub fn event_head(current: &str) -> Markup {
     let pages = [
         ("", "Photos"),
@@ -70,7 +70,7 @@ pub fn studio_tabs(current: &str) -> Markup {
     }
 }
 
-/// Renders the confirmation dialog; `sure` of `studio_common.js` fills it in and opens it.
+/// Renders the confirmation dialog, which `sure` of `studio_common.js` fills in and opens.
 pub fn sure() -> Markup {
     html! {
         dialog #ask-sure aria-labelledby="ask-title" {
@@ -84,7 +84,7 @@ pub fn sure() -> Markup {
     }
 }
 
-/// Renders a required input with its label and hint.
+/// Renders a required input with its label and, unless `hint` is empty, a hint.
 pub fn field(label: &str, name: &str, kind: &str, autocomplete: &str, hint: &str) -> Markup {
     html! {
         div.field {
@@ -96,7 +96,7 @@ pub fn field(label: &str, name: &str, kind: &str, autocomplete: &str, hint: &str
     }
 }
 
-/// Renders the place where a form shows its error or success message.
+/// Renders the element in which a form's script shows the error or success message.
 pub fn outcome() -> Markup {
     html! { p.outcome role="status" aria-live="polite" {} }
 }

@@ -11,7 +11,7 @@ pub fn page() -> Markup {
             p #now { "…" }
             p #own {}
             p #advice {}
-            p.hint { "A guest sees a photo only if the similarity of the face in it reaches the threshold. A higher threshold means fewer wrong photos, but more missed ones. You can raise it above the default, not lower it." }
+            p.hint { "A guest sees a photo only if a face in it is similar enough to reach the threshold. A higher threshold shows fewer wrong photos but misses more right ones. You can raise the threshold above the default, but not lower it." }
         }
         section aria-labelledby="scores-title" {
             h2 #scores-title { "Similarity of faces in this event" }

@@ -2,7 +2,7 @@ use maud::{Markup, html};
 
 use super::layout::{field, layout, outcome, studio_tabs, sure};
 
-/// Roles: name in the API, description.
+/// The roles: name in the API, description.
 const ROLES: [(&str, &str); 6] = [
     ("photographer", "Photographer: uploads and views photos"),
     ("editor", "Editor: manages photos, guests and albums"),

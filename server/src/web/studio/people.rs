@@ -8,7 +8,7 @@ pub fn page() -> Markup {
         section aria-labelledby="people-title" {
             h2 #people-title tabindex="-1" { "People" }
             p #no-people .hint hidden { "No faces found yet." }
-            p #people-hint .hint { "Open a person to see their faces. If a person is listed twice, select both and merge them." }
+            p #people-hint .hint { "Open a person to see their faces. If a person is listed twice, select both entries and merge them." }
             ul #people .faces {}
             button #more .quiet type="button" hidden { "Show more" }
             p.deeds {
@@ -18,7 +18,7 @@ pub fn page() -> Markup {
         }
         section #theirs hidden aria-labelledby="theirs-title" {
             h2 #theirs-title tabindex="-1" { "Person" }
-            p.hint { "The least similar face comes first. Select the faces of other people." }
+            p.hint { "The least similar face comes first. Select the faces of other people, then press “Not this person”." }
             ul #their-faces .faces {}
             p #their-more .hint hidden {}
             p.deeds {

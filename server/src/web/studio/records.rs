@@ -9,7 +9,7 @@ pub fn page() -> Markup {
         (outcome())
         section aria-labelledby="receipts-title" {
             h2 #receipts-title { "Receipts" }
-            p.hint { "Signed proofs of deletions. Check one with “picpick receipt verify”." }
+            p.hint { "Signed proofs of deletions. Check a receipt with the command “picpick receipt verify”." }
             p #no-receipts .hint hidden { "No deletions yet." }
             ul #receipts .rows {}
         }

@@ -269,7 +269,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Returns the app's code for the step `steps` steps of 30 s from now.
+/// Returns the app's code at the time `steps` × 30 s from now.
 fn code(app: &Totp, steps: u64) -> String {
     app.generate(now_s() + 30 * steps).to_string()
 }
@@ -332,7 +332,7 @@ fn a_new_password_requires_the_second_factor(service: Service) {
     let right = code(&app, 0);
     change(&owner.password, &new, None).fails(403, "forbidden");
     change(&owner.password, &new, Some(&code(&app, 1000))).fails(403, "forbidden");
-    // A request with a wrong password or a new one that is too short does not use up the code.
+    // A request with a wrong password, or with a new password that is too short, does not use up the code.
     change("not the password", &new, Some(&right)).fails(403, "forbidden");
     change(&owner.password, "short", Some(&right)).fails(422, "invalid");
     change(&owner.password, &new, Some(&right)).is(204);

@@ -41,8 +41,8 @@ impl Page {
 
 impl Browser {
     fn new(service: &Service) -> Self {
-        // The server closes a connection whose request body it rejects unread. Browsers send the next request on another
-        // connection; this agent therefore reuses none.
+        // The server closes a connection if it rejects a request before it has read the body. This agent would
+        // send the next request on the closed connection, so it reuses no connection.
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -193,7 +193,7 @@ pub fn picks_and_notes_are_plain_forms(service: Service) {
     assert_eq!(picks.matches("?picked=1\"><img").count(), 1);
     browser.post(&photo, &[("do", "nothing")]).is(422);
     browser.post(&photo, &[("do", "unpick")]).is(303);
-    // In Hindi, by the browser's language and by the visitor's choice.
+    // The page is in Hindi if the browser's language or the visitor's choice is Hindi.
     let hindi = browser.get(&photo, "hi-IN,hi;q=0.9").is(200);
     is_strict(&hindi);
     assert!(hindi.text().contains("<html lang=\"hi\">") && hindi.text().contains("अगली फ़ोटो"));

@@ -28,8 +28,8 @@ fn a_format_1_folder_is_migrated_and_can_be_purged() {
     assert!(std::fs::read_to_string(keyring.join("keys.toml")).unwrap().contains("format = 2"));
     let scan = sandbox.done(["scan"]);
     assert_eq!((&scan["residue"], &scan["collections"][0]["canaries"]), (&0.into(), &0.into()));
-    let kept = sandbox.done(["collections", "keep", "Old event", "--days", "30"]);
-    assert!(kept["ends_unix_s"].is_u64(), "{kept}");
+    let retention = sandbox.done(["collections", "keep", "Old event", "--days", "30"]);
+    assert!(retention["ends_unix_s"].is_u64(), "{retention}");
     let purged = sandbox.done(["collections", "delete", "Old event", "--yes"]);
     assert_eq!((&purged["receipt"]["photos"], &purged["receipt"]["faces"]), (&1.into(), &0.into()));
 }

@@ -101,12 +101,12 @@ fn a_changed_receipt_or_another_key_is_refused() {
     assert!(verify(&sandbox.path("none.json"), &key(&sandbox)).failed(1).contains("none.json"));
     let again = sandbox.run(["collections", "create", "Event"]);
     assert_eq!(again.status, 0, "{again:?}");
-    let kept = ["collections", "delete", "Event", "--yes", "--receipt", file.to_str().unwrap()];
-    assert!(sandbox.run(kept).failed(2).contains("already"), "no receipt is overwritten");
+    let existing = ["collections", "delete", "Event", "--yes", "--receipt", file.to_str().unwrap()];
+    assert!(sandbox.run(existing).failed(2).contains("already"), "no receipt is overwritten");
     assert_eq!(
         sandbox.done(["collections", "show", "Event"])["photos"],
         0,
-        "and nothing was purged"
+        "the refused command purges nothing"
     );
 }
 

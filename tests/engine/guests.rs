@@ -142,9 +142,9 @@ fn claims_of_a_guest_are_durable() {
     }
     event.collection.claim(&guest.id, &mine, Claim::Confirm).unwrap();
     assert!(event.seen(&guest).contains("obama2.jpg"));
-    let kept = event.collection.guest(&guest.id).unwrap();
+    let stored = event.collection.guest(&guest.id).unwrap();
     assert!(
-        kept.confirmed.is_empty(),
+        stored.confirmed.is_empty(),
         "the rejection is withdrawn; the face is not confirmed, its similarity decides"
     );
 }
@@ -213,7 +213,7 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
     assert_eq!(mine(&event, &again), yes, "the face can still be found");
     // A candidate that the guest confirmed is erased too, unless a stricter threshold has since put its
     // similarity below the range of candidates.
-    for (stricter, kept) in [(ThresholdOffset::default(), 0), (ThresholdOffset::MAX, 1)] {
+    for (stricter, retained) in [(ThresholdOffset::default(), 0), (ThresholdOffset::MAX, 1)] {
         let event = Event::of(&["obama2.jpg", "biden.jpg"]);
         let face = event.face_in("obama2.jpg");
         let guest = guest_between(&event, face, candidate_range());
@@ -223,7 +223,7 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
         assert_eq!(mine(&event, &guest), yes, "shown as confirmed");
         let shown = event.seen(&guest).len() as u64;
         let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
-        assert_eq!(receipt.receipt.faces, Some(shown - kept), "{stricter:?}");
+        assert_eq!(receipt.receipt.faces, Some(shown - retained), "{stricter:?}");
     }
 }
 

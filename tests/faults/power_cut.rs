@@ -58,8 +58,8 @@ struct PowerCutFigures {
 }
 
 /// Runs children until the power is cut, `cuts` times. Checks after each cut that the data folder has all
-/// acknowledged changes. Before about one cut in five, a child is killed without a power cut, and the next child
-/// continues on the same folder.
+/// acknowledged changes. Before about one cut in five, a child is killed without a power cut, and the next
+/// child continues on the same folder.
 fn cut_again_and_again(
     harness: &mut Harness,
     rng: &mut Rng,
@@ -118,7 +118,8 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
 }
 
 /// RocksDB is configured to treat damage before the log's last record as an error. A hole is such damage: the
-/// collection does not open, although no acknowledged change is lost. About one cut in a thousand leaves a hole.
+/// collection does not open, although no acknowledged change is lost. About one cut in a thousand leaves a
+/// hole.
 #[test]
 #[ignore = "a hole in unsynced data prevents a collection from opening"]
 fn holes_in_unsynced_data_lose_nothing() {

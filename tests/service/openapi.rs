@@ -191,8 +191,8 @@ fn every_response_is_described_on_postgres() {
     every_response_is_described(Database::Postgres);
 }
 
-/// An operation id is `resource_verb`: lower-case words, the resource first. Generated clients use it as the name
-/// of a function.
+/// An operation id is `resource_verb`: lower-case words, the resource first. Generated clients use the id as
+/// the name of a function.
 #[test]
 fn operation_ids_are_unique_and_name_resource_and_verb() {
     let service = Service::start_logging(sandbox!(), Database::Sqlite, LOGGED);

@@ -289,8 +289,8 @@ fn indexing_is_controlled_and_observed(service: Service) {
 
 fn a_removed_photo_is_gone(service: Service) {
     let album = album(&service);
-    let (kept, picture) = (read("obama.jpg"), read("obama2.jpg"));
-    let (stays, goes) = (album.upload("a.jpg", &kept), album.upload("b.jpg", &picture));
+    let (other, picture) = (read("obama.jpg"), read("obama2.jpg"));
+    let (stays, goes) = (album.upload("a.jpg", &other), album.upload("b.jpg", &picture));
     album.wait_until_indexed();
     assert_eq!(album.found(&picture).len(), 2);
     let removed = album.client.delete(&album.path(&format!("/photos/{goes}"))).is(200);

@@ -16,8 +16,8 @@ const LOCK: &str = include_str!("../browser/package-lock.json");
 const CHROMIUM: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// Allows one browser at a time, because the camera's frames would arrive too late to show a face under the load
-/// of several browsers.
+/// Allows one browser at a time, because the camera's frames would arrive too late to show a face under the
+/// load of several browsers.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs `browser/NAME.mjs` with `parameters`, to which the paths of Chromium, the Node modules and the

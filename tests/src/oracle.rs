@@ -1,7 +1,7 @@
 //! Tracks the required content of a data folder from the output of the processes that worked on the folder. A
 //! completed operation has taken effect. An interrupted operation may have taken effect for any of its photos,
-//! but a put of new photos is atomic. A state that a check has found must persist. Uses only the engine's public
-//! functions.
+//! but a put of new photos is atomic. A state that a check has found must persist. Uses only the engine's
+//! public functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

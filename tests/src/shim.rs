@@ -99,8 +99,8 @@ pub fn read_trace(path: &Path) -> (Vec<Call>, Option<Call>) {
 }
 
 /// Compiles the library unless it exists, and returns its path. Needs Linux and a C compiler called `cc`. The
-/// file is beside the test programs and named by the hash of its source, so an outdated library is
-/// never used.
+/// file is beside the test programs and named by the hash of its source, so an outdated library
+/// is never used.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {

@@ -107,7 +107,8 @@ pub struct World<'a> {
     owner: Person,
     /// The owner of the other studio, who creates its resources and is not one of the callers.
     stranger: Person,
-    /// The ids of the resources that no request deletes, by location and kind. All requests share these resources.
+    /// The ids of the resources that no request deletes, by location and kind. All requests share these
+    /// resources.
     things: BTreeMap<(u8, &'static str), String>,
     pub callers: Vec<Caller>,
     /// The token of the album's link.

@@ -176,7 +176,7 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
     let private = studio.folder("Private", &json!({ "downloads": "off" }));
     let gift = studio.folder("Gift", &json!({ "downloads": "original" }));
     let plain = studio.upload("Größe 1.jpg", &picture, None);
-    let kept = studio.upload("b.jpg", &variant(&picture, 1), Some(&private));
+    let excluded = studio.upload("b.jpg", &variant(&picture, 1), Some(&private));
     let given = studio.upload("c.jpg", &variant(&picture, 2), Some(&gift));
     let client = visitor(&service, &studio);
     let take = |photo: &str| client.get(&format!("/album/photos/{photo}/download"));
@@ -187,7 +187,7 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
         studio.rules(&json!({ "downloads": rule }));
         let described = client.get(&format!("/album/photos/{plain}")).is(200).document();
         assert_eq!(described["download"], expected);
-        take(&kept).fails(403, "forbidden");
+        take(&excluded).fails(403, "forbidden");
         match rule {
             "web" => {
                 let web = take(&plain).is(200);
@@ -229,7 +229,7 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
     studio.rules(&json!({ "downloads": "web", "watermark": "" }));
     let folder = studio.photos.path(&format!("/folders/{private}"));
     studio.owner.client.patch(&folder, &json!({ "downloads": "as_event" })).is(200);
-    take(&kept).is(200);
+    take(&excluded).is(200);
     studio.owner.client.patch(&folder, &json!({ "downloads": "all" })).fails(422, "invalid");
     studio.owner.client.patch(&folder, &json!({ "name": "Gift" })).fails(409, "conflict");
 }

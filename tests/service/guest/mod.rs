@@ -367,15 +367,15 @@ fn the_studio_admits_guests_without_a_camera(service: Service) {
     bad["contact"] = json!("+4915112345678");
     outside.post("/guest/requests", &bad).fails(422, "invalid");
     bad = request.clone();
-    // The consent text for the camera does not apply to a request without a camera.
+    // Neither an unknown consent text nor the one for the camera applies to a request without a camera.
     for other in ["0", "1"] {
         bad["consent"] = json!(other);
         outside.post("/guest/requests", &bad).fails(409, "conflict");
     }
     let client = &scene.owner.client;
-    let asked = client.get(&scene.album.path("/guest-requests")).is(200).items();
-    assert_eq!((asked.len(), &asked[0]["message"]), (1, &json!("Red dress,\nsecond row")));
-    let path = scene.album.path(&format!("/guest-requests/{}", asked[0]["id"].as_str().unwrap()));
+    let pending = client.get(&scene.album.path("/guest-requests")).is(200).items();
+    assert_eq!((pending.len(), &pending[0]["message"]), (1, &json!("Red dress,\nsecond row")));
+    let path = scene.album.path(&format!("/guest-requests/{}", pending[0]["id"].as_str().unwrap()));
     client.post(&path, &json!({ "face": unknown_id() })).fails(404, "not_found");
     let found =
         scene.album.search(&std::fs::read(sample("obama.jpg")).unwrap(), "").is(200).document();
@@ -390,8 +390,8 @@ fn the_studio_admits_guests_without_a_camera(service: Service) {
     assert_eq!(consents[0]["version"], "1-ask");
     assert!(consents[0]["event_ends_unix_s"].as_i64().unwrap() > 0);
     outside.post("/guest/requests", &request).is(204);
-    let asked = client.get(&scene.album.path("/guest-requests")).is(200).items();
-    let path = scene.album.path(&format!("/guest-requests/{}", asked[0]["id"].as_str().unwrap()));
+    let pending = client.get(&scene.album.path("/guest-requests")).is(200).items();
+    let path = scene.album.path(&format!("/guest-requests/{}", pending[0]["id"].as_str().unwrap()));
     client.delete(&path).is(204);
     client.delete(&path).fails(404, "not_found");
 }

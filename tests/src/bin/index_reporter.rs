@@ -25,7 +25,7 @@ impl Sink for ReportingSink {
         let lines: String =
             photos.iter().map(|photo| format!("{} {}\n", photo.id, photo.faces.len())).collect();
         self.0.put(photos)?;
-        // A write error is ignored: it means that the parent has ended, which then needs no output.
+        // Write errors are ignored, because a parent that has ended needs no output.
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
         Ok(())

@@ -29,7 +29,7 @@ struct Worker {
 }
 
 fn print_line(line: &Line) {
-    // A write error is ignored: it means that the parent has ended, which then needs no output.
+    // Write errors are ignored, because a parent that has ended needs no output.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
 }
@@ -139,7 +139,7 @@ impl Worker {
             }
             chance if chance < 50 => Op::Put(owned, some(rng, 3)),
             chance if chance < 55 => {
-                // The number may be of any earlier photo, also of a deleted one.
+                // `again` is the number of any earlier photo, which may have been deleted.
                 let again = rng.throw(u64::from(self.next)) as u32;
                 Op::Put(owned, vec![again])
             }

@@ -36,7 +36,7 @@ await page.click("#naming [type=submit]");
 await waitForOutcome("naming", "Saved.");
 assert.equal(await page.textContent("#who"), "Asha Rao");
 
-// Another address: requires the password and is confirmed by a link in an e-mail.
+// A new address requires the password, and a link in an e-mail confirms the change.
 await page.fill("#new-email", "asha.rao@mail.example");
 await page.fill("#email-password", "not the password");
 await page.click("#mailing [type=submit]");
@@ -55,7 +55,7 @@ params.email = "asha.rao@mail.example";
 await visit(page, "/studio/me");
 assert.equal(await page.textContent("#address"), params.email);
 
-// A second factor: the QR code, the secret as text, and a code that proves that the app has the secret.
+// The setup of a second factor shows the QR code and the secret as text, and requires a code of the app.
 assert.equal(await page.isVisible("#password-code"), false, "no code is required without a second factor");
 await page.click("#factor-begin");
 await page.waitForSelector("#factor-new:visible");
@@ -102,6 +102,6 @@ for (const elsewhere of [phone, tablet]) {
   await elsewhere.goto("/studio");
   await elsewhere.waitForURL("**/sign-in");
 }
-const [kept] = await Promise.all([page.waitForEvent("download"), page.click("a[download]")]);
-assert.equal(kept.suggestedFilename(), "about-me.json");
+const [saved] = await Promise.all([page.waitForEvent("download"), page.click("a[download]")]);
+assert.equal(saved.suggestedFilename(), "about-me.json");
 await close(browser);

@@ -1,4 +1,4 @@
-// A simulated guest: registers, and turns the head in front of the camera as the page asks.
+// Simulates a guest, who registers and turns the head in front of the camera as the page requests.
 
 import { assert, params, pause, until } from "./harness.mjs";
 
@@ -31,7 +31,7 @@ export function challengeCamera(camera) {
       .catch(() => ({}));
 
   // Shows the camera the pictures that `act` returns for each new guidance, until the challenge ends. Returns
-  // `passed`, the reason of the failure, or `stop` if `act` returns that.
+  // `passed`, the reason of the failure, or `stop` if `act` returns `stop`.
   async function face(page, act) {
     let before = "";
     return until("the challenge's end", async () => {
@@ -53,7 +53,7 @@ export function challengeCamera(camera) {
   const pose = (person, guidance) => person[guidance];
 
   // Shows a person's head until a challenge passes. The head is made from one photo, which has too little
-  // depth for some turns. If the page asks for one of those, the challenge is stopped and a new one begun.
+  // depth for some turns. If the page requests such a turn, the guest stops the challenge and begins a new one.
   async function welcome(page, person) {
     let button = "#open";
     for (;;) {

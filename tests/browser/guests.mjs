@@ -1,5 +1,5 @@
-// A guest from the link in the QR code to the photos and to the erasure, the failures of the challenge, and
-// access without a camera.
+// Tests the pages of guests: from the link in the QR code to the photos and the erasure, the failures of the
+// challenge, and access without a camera.
 
 import { existsSync, readdirSync } from "node:fs";
 import { REACTION_MS, challengeCamera } from "./challenge_camera.mjs";
@@ -65,7 +65,7 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   await checked(dark, "door-dark");
 }
 
-// Without a camera and without scripts: a request to the studio.
+// A guest without a camera and without scripts sends a request to the studio.
 {
   const page = await newPage(browser, { javaScriptEnabled: false });
   await page.goto(params.link);
@@ -103,7 +103,7 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   const why = await face(page, (guidance) => pose(flat, guidance));
   assert.ok(["flat", "attack", "wrong_turn"].includes(why), `a tilted picture: ${why}`);
 
-  // A turn to the wrong side, as far as the head goes: a small one does not count as wrong.
+  // The head turns to the wrong side by the largest angle, because a small turn does not count as wrong.
   const there = ["turn_left", "turn_right"].filter((turn) => !params.cannot.includes(AWAY[turn]));
   turn = await sideways(page, "#again", there);
   await pause(REACTION_MS);
@@ -137,7 +137,7 @@ assert.ok(weight > 0 && weight <= 150 * 1024, `the page without photos has ${wei
 console.log(`the page of photos has ${weight} bytes without the photos`);
 await checked(page, "photos");
 
-// The photo viewer, with the keyboard; going back closes it.
+// The guest uses the photo viewer with the keyboard; going back closes the viewer.
 await page.click("#photos li a");
 await page.waitForSelector("#viewer[open]");
 await until("the photo", () => page.$eval("#viewer-photo", (photo) => photo.complete && photo.naturalWidth > 0));
@@ -150,7 +150,7 @@ assert.match(taken.suggestedFilename(), /\.jpe?g$/);
 await page.goBack();
 await page.waitForSelector("#viewer:not([open])", { state: "attached" });
 
-// A photo is rejected as "not me", and taken back.
+// The guest rejects a photo as "not me", and withdraws the rejection.
 await page.click("#photos li:first-child .not-me");
 await page.waitForSelector("#photos li.out");
 assert.equal((await photosOf(page)).length, params.theirs.length - 1);
@@ -174,7 +174,7 @@ assert.match(await page.textContent("#news-said"), /^1 new photo$/);
 await until("the new photo", async () => (await photosOf(page)).length === params.theirs.length + 1);
 await checked(page, "photos-new");
 
-// E-mail notifications, and a group.
+// The guest turns on e-mail notifications and creates a group.
 await page.click("#tell-on");
 const letters = () => (existsSync(params.outbox) ? readMails(params.outbox, readdirSync(params.outbox).filter((name) => name.endsWith(".eml"))) : []);
 const linked = (path) => until(`an e-mail with ${path}`, () => letters().map((text) => text.match(new RegExp(`${path}#[\\w-]+`))?.[0]).find(Boolean));

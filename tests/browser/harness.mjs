@@ -1,8 +1,8 @@
 // Shared by the scripts: the browser, browser contexts, checks of a page, and a camera.
 //
 // The camera is Chromium's fake device, which plays a file in a loop and reads each picture when it is due.
-// `Camera` rewrites that file all the time, so that the pictures follow what the page asks for. The page sees
-// an ordinary camera.
+// `Camera` rewrites that file continuously, so that the pictures follow the guidance of the page. The page
+// sees an ordinary camera.
 
 import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
@@ -97,7 +97,7 @@ export async function signIn(page, password = params.password) {
 // Fetches a path of the API in the page and returns the JSON.
 export const fetchApi = (page, path) => page.evaluate((path) => fetch(`/api/v1${path}`).then((answer) => answer.json()), path);
 
-// Waits until `holds` returns a truthy value and returns it.
+// Waits until `holds` returns a truthy value, and returns that value.
 export async function until(what, holds, ms = 120_000) {
   const end = Date.now() + ms;
   for (;;) {

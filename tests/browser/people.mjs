@@ -17,7 +17,7 @@ async function undone(page, before) {
   assert.equal(await focused(page), "people-title");
 }
 
-// Corrects people on the page of people, on which the first person, with two faces, is open.
+// Corrects people on the page of people. The first person, who has two faces, must be open.
 export async function correct(page, visible) {
   const before = await sizes(page);
   await visible("#their-faces input");

@@ -1,5 +1,4 @@
-// The studio uploads photos, also as nested folders, and arranges them: lists by folder, moves and deletes
-// many.
+// The studio uploads photos, also as nested folders, lists them by folder, and moves and deletes many at once.
 
 import { assert, checkedBothSchemes, close, fetchApi, newPage, open, params, pause, signIn, until, visit } from "./harness.mjs";
 
@@ -21,7 +20,7 @@ await checkedBothSchemes(page, "photos-none");
 await page.click("#pause");
 await page.waitForSelector("#pause[data-action=resume]");
 
-// Seven tabs, for future pages: all are visible and large enough to tap on a phone.
+// With seven tabs, missing ones added here, all tabs are visible and large enough to tap on a phone.
 await page.evaluate(() => {
   const tabs = document.querySelector(".tabs");
   for (const name of ["Coverage", "Matching"]) if (!tabs.textContent.includes(name)) tabs.append(Object.assign(tabs.lastElementChild.cloneNode(), { textContent: name, className: "more" }));
@@ -53,7 +52,7 @@ await page.click("#new-folder [type=submit]");
 await page.waitForSelector("#new-folder .outcome.bad:not(:empty)");
 await page.selectOption("#into", "");
 
-// A folder with subfolders: the page asks first, and Cancel uploads nothing.
+// Before it uploads a folder with subfolders, the page shows a question; Cancel uploads nothing.
 await page.setInputFiles("#whole", params.tree);
 await page.waitForSelector("#ask-folders[open]");
 assert.deepEqual(await page.$$eval("#ask-folders-names li", (all) => all.map((one) => one.textContent).sort()), ["Ceremony", "Party / Dance"]);
@@ -164,7 +163,7 @@ await until("a page of the list", async () => (await shown()).length >= 60);
 await page.setInputFiles("#whole", params.many);
 await page.click("#ask-folders-one");
 await ended(`${params.count} duplicates skipped`);
-// All photos of the list are selected, beyond the displayed page, and deleted in several requests.
+// The studio selects all photos of the list, also those not displayed, and deletes them in several requests.
 await page.selectOption("#shown", "none");
 await until("no folder", async () => (await shown()).length === 60);
 await page.click("#select-all");
@@ -174,7 +173,7 @@ await page.click("#ask-yes");
 await until("the deletion", async () => /photos deleted/.test(await page.textContent("#photos-state")));
 await until("the empty list", () => page.isVisible("#no-photos"));
 assert.equal((await photos("&unfiled=true")).length, 0);
-// The upload is stopped: files in progress are finished, the rest is not sent.
+// If the studio stops the upload, files in progress are finished and no other file is sent.
 await page.route("**/uploads", async (route) => (await pause(30), route.continue()));
 await page.setInputFiles("#whole", params.many);
 await page.click("#ask-folders-one");

@@ -58,7 +58,7 @@ await page.click("#ask-yes");
 await until("the link's end", async () => (await page.$$("#links li")).length === 0);
 assert.equal((await guest.goto(new URL(link).pathname)).status(), 404);
 
-// People.
+// The studio corrects people.
 await visit(page, `/studio/events/${event}/people`);
 await page.waitForSelector("#people canvas");
 await until("the faces", () => page.$eval("#people canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
@@ -68,7 +68,7 @@ await page.click("#people button.face");
 await page.waitForSelector("#found img");
 await correct(page, visible);
 
-// The threshold offset: previewed, set, reset.
+// The studio previews, sets and resets the threshold offset.
 await visit(page, `/studio/events/${event}/matching`);
 await page.waitForSelector("#chart svg");
 await checked(page, "event-matching");

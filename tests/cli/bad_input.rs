@@ -5,7 +5,7 @@ use picpick_tests::pictures::{Drawing, black_png, png_claiming, with_size};
 use picpick_tests::{Sandbox, file_names, sample, sandbox};
 use serde_json::Value;
 
-/// File name, content, and texts that the reason must contain.
+/// The name and content of a bad file, and texts that the reason for skipping the file must contain.
 type Bad = (&'static str, Vec<u8>, &'static [&'static str]);
 
 fn bytes_at_random(length: usize) -> Vec<u8> {
@@ -152,7 +152,7 @@ fn pipes_loops_and_unreadable_files_do_not_stop_a_run() {
     }
     assert_eq!(indexed["skipped"].as_array().unwrap().len(), expected.len(), "{indexed:#}");
     assert_eq!(indexed["photos"], 1, "{indexed:#}");
-    // A pipe given as an argument must not block the run either.
+    // A pipe that is given as an argument must not block the run.
     let pipe = folder.join("pipe.jpg");
     let (status, document) = sandbox.json(["index".as_ref(), "Event".as_ref(), pipe.as_os_str()]);
     assert_eq!((status, reason(&document, "pipe.jpg")), (1, "not a regular file"));

@@ -9,7 +9,7 @@ use picpick_tests::harness::copy;
 use picpick_tests::{Outcome, Sandbox, fixture, sandbox};
 use serde_json::{Value, json};
 
-/// Copies a data folder of format 1 into the sandbox. It contains no faces.
+/// Copies a data folder of format 1 without faces into the sandbox.
 fn format_1(sandbox: &Sandbox) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/data-format-1");
     let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(sandbox.data()).status();
@@ -28,8 +28,8 @@ fn a_format_1_folder_is_migrated_and_can_be_purged() {
     assert!(std::fs::read_to_string(keyring.join("keys.toml")).unwrap().contains("format = 2"));
     let scan = sandbox.done(["scan"]);
     assert_eq!((&scan["residue"], &scan["collections"][0]["canaries"]), (&0.into(), &0.into()));
-    let kept = sandbox.done(["collections", "keep", "Old event", "--days", "30"]);
-    assert!(kept["ends_unix_s"].is_u64(), "{kept}");
+    let retention = sandbox.done(["collections", "keep", "Old event", "--days", "30"]);
+    assert!(retention["ends_unix_s"].is_u64(), "{retention}");
     let purged = sandbox.done(["collections", "delete", "Old event", "--yes"]);
     assert_eq!((&purged["receipt"]["photos"], &purged["receipt"]["faces"]), (&1.into(), &0.into()));
 }
@@ -48,8 +48,8 @@ fn a_format_1_keyring_with_a_wrong_key_is_reported_and_left_unchanged() {
 
 const COLLECTIONS: [&str; 2] = ["Anna & Ben", "Second party"];
 
-/// Returns a sandbox with a copy of the data folder of the version before the redesign. The events of its
-/// keyring end in November 2029, so the ends are moved.
+/// Returns a sandbox with a copy of the data folder that the version before the redesign wrote. Its keyring
+/// stores events that end in November 2029; each end is moved to 1,000 days from now.
 fn before_redesign() -> Sandbox {
     let sandbox = sandbox!();
     fixture::copy_data(&sandbox);
@@ -71,7 +71,7 @@ fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
     all
 }
 
-/// Returns a probe of the fixture as a face, which is in no collection.
+/// Returns the face of a probe with this embedding of the fixture. The face is in no collection.
 fn probe(embedding: &Value) -> Face {
     let numbers = embedding.as_array().unwrap().iter();
     let embedding = numbers.map(|number| number.as_f64().unwrap() as f32).collect();
@@ -79,7 +79,7 @@ fn probe(embedding: &Value) -> Face {
     Face { id, bbox: [0; 4], landmarks: [[1.0, 2.0]; 5], score: 0.9, quality: 0.9, embedding }
 }
 
-/// Opens a collection, which must not warn: nothing is damaged, and nothing derived is made again.
+/// Opens a collection. Fails the test on a warning, because no data is damaged and none must be rebuilt.
 fn open(data: &DataDir, name: &str) -> Collection {
     let collection = Collection::open(data, name, &Pack::builtin(Pack::DEFAULT).unwrap()).unwrap();
     assert_eq!(collection.warnings(), [""; 0], "{name}");
@@ -233,7 +233,7 @@ fn corrections_erasures_and_guests_from_before_the_redesign_hold_for_new_photos(
     let data = DataDir::open(&sandbox.data(), None).unwrap();
     let collection = open(&data, COLLECTIONS[0]);
     let pack = collection.info().pack.clone();
-    // The face of the probe "A" in two photos: a new one, and one where the face in this place was erased.
+    // Puts the face of the probe "A" into a new photo, and into a photo whose face with this box was erased.
     let put = |content: &[u8], path: &str| {
         let id = PhotoId::of(content);
         let bbox = [20, 30, 50, 60];
@@ -249,12 +249,13 @@ fn corrections_erasures_and_guests_from_before_the_redesign_hold_for_new_photos(
         collection.read_gallery(|gallery| gallery.face(&erased).is_none()),
         "an erased face stays erased"
     );
-    let told = collection.take_new_matches();
-    assert_eq!(told.len(), 1, "the guest with this face learns of the new photo alone");
-    assert_eq!(told[0].photo, PhotoId::of(b"a new photo"));
+    let new_matches = collection.take_new_matches();
+    assert_eq!(new_matches.len(), 1, "the guest with this face is notified of the new photo only");
+    assert_eq!(new_matches[0].photo, PhotoId::of(b"a new photo"));
     let best = searched(&collection, &expected["probes"]["A"], "direct").remove(0);
     assert_eq!(best["face"], new.to_string());
-    // One person has one face more. The hidden one has lost a face, which this photo was put without.
+    // One person has one more face. The hidden person has one face fewer, because photo 3 was put again
+    // without that face.
     collection.refresh().unwrap();
     let sizes = |people: &Value| {
         let people = people.as_array().unwrap().iter();
@@ -327,7 +328,7 @@ fn a_backup_from_before_the_redesign_is_restored() {
     assert_eq!(restored.status, 0, "{restored:?}");
     let data = DataDir::open(&sandbox.data(), Some(&keyring)).unwrap();
     let expected = fixture::document("expected.json");
-    // The first opening applies the erasures after the backup.
+    // The first opening applies the erasures that were made after the backup.
     let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let first = Collection::open(&data, COLLECTIONS[0], &pack).unwrap();
     assert_eq!(first.warnings(), ["interrupted erasures were completed"]);

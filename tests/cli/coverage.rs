@@ -4,7 +4,8 @@ use picpick_tests::pictures::Drawing;
 use picpick_tests::{PARTY, file_names, models, sample, sandbox};
 use serde_json::Value;
 
-/// Only the overall quality and the landmarks are stored; size, pose and sharpness are computed from them.
+/// Checks that size, pose and sharpness can be computed from the overall quality and the landmarks, because a
+/// collection stores no other quality values.
 #[test]
 fn quality_parts_are_recomputed_from_the_stored_face() {
     let pack = Pack::builtin(Pack::DEFAULT).unwrap();

@@ -178,7 +178,7 @@ fn a_wrong_keyring_is_refused_and_changes_nothing() {
         let arguments = ["collections", "show", name, "--keyring", keyring.to_str().unwrap()];
         assert_contains(&a.run(arguments).failed(1), &["keyring"]);
     }
-    // The same entries with another collection's key-encryption key cannot be decrypted.
+    // The keyring's entries cannot be decrypted with the key-encryption key of another data folder.
     let c = party();
     let key = a.data().join("keyring/kek.1");
     let before = std::fs::read(&key).unwrap();
@@ -311,7 +311,8 @@ fn concurrent_first_commands_create_one_folder() {
 
 #[test]
 fn an_interrupted_first_command_can_be_repeated() {
-    // The state after a process is killed, or its disk fills up, between the first two steps.
+    // A process leaves this state if it is killed, or its disk fills up, after it has created the folder
+    // `collections`.
     let sandbox = sandbox!();
     std::fs::create_dir_all(sandbox.data().join("collections")).unwrap();
     sandbox.done(["collections", "create", "Event"]);

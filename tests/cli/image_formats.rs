@@ -13,7 +13,7 @@ fn by_name(list: &Value) -> BTreeMap<String, Value> {
     list.as_array().unwrap().iter().map(|entry| (name(entry), entry.clone())).collect()
 }
 
-/// All files are made from one real portrait, so the same man must be found in each.
+/// Checks that a search finds the man of one real portrait in each file format that is made from it.
 #[test]
 fn unusual_formats_show_the_same_face() {
     let sandbox = sandbox!();

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 const PHOTOS: usize = 150;
 
-/// Sends `signal` to an indexing run once it has reported its first bad file, so the run is certainly under
-/// way. Checks that the run ends cleanly, that it stored what it reports, and that a later run completes it.
+/// Sends `signal` to an indexing run that has reported its first bad file, so that the signal arrives during
+/// the run. Checks that the run ends cleanly and has stored the photos that it reports, and that a later run
+/// indexes the rest.
 fn stop_with(signal: Signal) {
     let sandbox = sandbox!();
     let photos = crowd(&sandbox, PHOTOS);
-    // The first file in name order: it is reported when the workers have started.
+    // This file is the first in name order. The run reports it once the workers have started.
     std::fs::write(photos.join("0000 bad.jpg"), "no photo").unwrap();
     sandbox.done(["collections", "create", "Event"]);
     let mut command = sandbox.command();
@@ -21,7 +22,10 @@ fn stop_with(signal: Signal) {
     let mut stderr_text = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     while !stderr_text.contains("0000 bad.jpg") {
-        assert!(stderr.read_line(&mut stderr_text).unwrap() > 0, "it ended early: {stderr_text}");
+        assert!(
+            stderr.read_line(&mut stderr_text).unwrap() > 0,
+            "the run ended early: {stderr_text}"
+        );
     }
     kill_process(Pid::from_child(&child), signal).unwrap();
     stderr.read_to_string(&mut stderr_text).unwrap();
@@ -31,7 +35,7 @@ fn stop_with(signal: Signal) {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["stopped"], true, "{document}");
     let stored = document["photos"].as_u64().unwrap() as usize;
-    assert!(stored < PHOTOS, "it was stopped before the end");
+    assert!(stored < PHOTOS, "the run was not stopped before its end");
     let shown = sandbox.done(["collections", "show", "Event"]);
     assert_eq!(
         (&shown["photos"], &shown["faces"]),

@@ -14,8 +14,8 @@ fn default_pack() -> [PathBuf; 2] {
     [found.detector, found.embedder]
 }
 
-/// Creates a cache with copies of the default pack's files and a link to the runtime of the real cache. The
-/// user's own cache is never changed.
+/// Creates a cache with copies of the default pack's files and a link to the runtime of the user's cache, so
+/// that no test changes the user's cache.
 fn cache_copy(sandbox: &Sandbox) -> PathBuf {
     let cache = sandbox.path("cache");
     std::fs::create_dir_all(cache.join("models")).unwrap();
@@ -91,7 +91,7 @@ fn a_missing_model_names_the_command_that_fetches_it() {
 fn fetching_again_repairs_damaged_models() {
     let sandbox = sandbox!();
     let cache = cache_copy(&sandbox);
-    // A user-supplied pack whose model files are beside its manifest, so no network is needed.
+    // The user-supplied pack has its model files beside its manifest, so it needs no network.
     let [detector, embedder] = default_pack();
     let folder = sandbox.path("pack");
     std::fs::create_dir_all(&folder).unwrap();

@@ -10,7 +10,7 @@ fn sha256(path: &Path) -> String {
 }
 
 /// A detector that is not part of a built-in pack, its manifest entries, and the minimum number of the 22
-/// faces that it must find. All were measured at 22; one face of tolerance is left for other processors.
+/// faces that it must find. Each detector found 22 when it was measured; other processors may miss one.
 struct Outside {
     file: &'static str,
     family: &'static str,
@@ -26,7 +26,7 @@ enum Embedder {
 }
 
 impl Embedder {
-    /// Returns the patched file in the cache and its lines of the manifest.
+    /// Returns the path of the patched embedder in the cache, and its lines of the manifest.
     fn parts(self) -> (PathBuf, &'static str) {
         let (pack, lines) = match self {
             Embedder::Sface => {

@@ -101,12 +101,12 @@ fn a_changed_receipt_or_another_key_is_refused() {
     assert!(verify(&sandbox.path("none.json"), &key(&sandbox)).failed(1).contains("none.json"));
     let again = sandbox.run(["collections", "create", "Event"]);
     assert_eq!(again.status, 0, "{again:?}");
-    let kept = ["collections", "delete", "Event", "--yes", "--receipt", file.to_str().unwrap()];
-    assert!(sandbox.run(kept).failed(2).contains("already"), "no receipt is overwritten");
+    let existing = ["collections", "delete", "Event", "--yes", "--receipt", file.to_str().unwrap()];
+    assert!(sandbox.run(existing).failed(2).contains("already"), "no receipt is overwritten");
     assert_eq!(
         sandbox.done(["collections", "show", "Event"])["photos"],
         0,
-        "and nothing was purged"
+        "the refused command purges nothing"
     );
 }
 
@@ -217,7 +217,7 @@ fn after_a_rotation_the_old_key_encryption_key_opens_nothing() {
     let after = sandbox.done(["keys", "list"]);
     assert_eq!(after["keys"], before["keys"], "the data keys are the same");
     assert_eq!(found(&sandbox), ["obama2.jpg", "obama3.jpg"]);
-    // The current keys file with the old key-encryption key.
+    // This keyring has the current keys file and the old key-encryption key.
     std::fs::copy(keyring.join("keys.toml"), old.join("keys.toml")).unwrap();
     let list = ["collections", "list", "--keyring", old.to_str().unwrap()];
     assert!(sandbox.run(list).failed(1).contains("old keyring"));
@@ -246,7 +246,7 @@ fn a_damaged_keyring_entry_is_reported_and_the_others_work() {
     let id = sandbox.done(["collections", "create", "Second"])["id"].as_str().unwrap().to_owned();
     let path = sandbox.data().join("keyring/keys.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    // A digit inside the second entry's wrapped key.
+    // Replaces a digit inside the second entry's wrapped key.
     let at = text.rfind("\nkey = \"").unwrap() + 60;
     let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
     std::fs::write(&path, [&text[..at], digit, &text[at + 1..]].concat()).unwrap();

@@ -6,7 +6,7 @@ use picpick_tests::pictures::Drawing;
 use picpick_tests::{PARTY, Sandbox, file_names, numbers, sample, sandbox};
 use serde_json::Value;
 
-/// Portraits of one man, whom the tests search for, and one of another (`biden.jpg`).
+/// Four portraits of the man for whom the tests search, and one of another man (`biden.jpg`).
 const PORTRAITS: [&str; 5] =
     ["obama2.jpg", "obama3.jpg", "biden.jpg", "obama_partial_face.jpg", "obama_partial_face2.jpg"];
 
@@ -77,7 +77,7 @@ fn the_json_has_the_documented_fields() {
     for stage in ["decode", "detect", "embed"] {
         assert!(query["elapsed_ms"][stage].as_f64().unwrap() > 0.0, "{stage}");
     }
-    // A search among two dozen faces may round to 0 ms.
+    // The time of a search among fewer than 30 faces may round to 0 ms.
     assert!(query["elapsed_ms"]["search"].as_f64().unwrap() >= 0.0);
     let matches = document["matches"].as_array().unwrap();
     for entry in matches {
@@ -90,7 +90,7 @@ fn the_json_has_the_documented_fields() {
         assert!(entry["box"].as_array().unwrap().iter().all(Value::is_i64), "{entry}");
         assert_eq!(numbers(&entry["box"]).len(), 4);
         assert!((0.0..=1.0).contains(&entry["quality"].as_f64().unwrap()), "{entry}");
-        // The path as it was given to `index`.
+        // `photo` is the path as it was given to `index`.
         let name = entry["photo"].as_str().unwrap().rsplit('/').next().unwrap();
         assert_eq!(entry["photo"].as_str().unwrap(), sample(name).to_str().unwrap());
     }
@@ -192,7 +192,7 @@ fn of_several_faces_one_must_be_chosen() {
         assert!(best["similarity"].as_f64().unwrap() > 0.9, "{best}");
         found.insert((numbers(&best["box"])[0] as i64, best["face_id"].to_string()));
     }
-    assert_eq!(found.len(), 2, "another face is another person: {found:?}");
+    assert_eq!(found.len(), 2, "each face of the query finds another face: {found:?}");
     let message = sandbox.run(["search", "Event", &photo, "--face", "99"]).failed(1);
     assert!(message.contains("99") && message.contains("sample1.jpg"), "{message}");
 }

@@ -15,7 +15,7 @@ use picpick_tests::synthetic::keep;
 use picpick_tests::{PARTY, models, sample};
 use tempfile::TempDir;
 
-/// Two more portraits of the man of the selfie `obama.jpg`, one of another man, and a party photo.
+/// Two portraits of the man in the selfie `obama.jpg`, one of another man, and a party photo.
 const PHOTOS: [&str; 4] = ["obama2.jpg", "obama3.jpg", "biden.jpg", "sample4.jpg"];
 
 fn pack() -> Pack {
@@ -131,7 +131,10 @@ fn claims_of_a_guest_are_durable() {
     assert!(!event.collection.guest_sees_face(&guest.id, &mine).unwrap());
     let event = event.reopened();
     event.add(&["sample1.jpg"]);
-    assert!(!event.seen(&guest).contains("obama2.jpg"), "more photos do not bring it back");
+    assert!(
+        !event.seen(&guest).contains("obama2.jpg"),
+        "an added photo does not restore the rejected one"
+    );
     // A claim cannot give a guest access to another person's photos.
     for claim in [Claim::Confirm, Claim::Reject, Claim::Clear] {
         let refused = event.collection.claim(&guest.id, &stranger, claim);
@@ -139,9 +142,9 @@ fn claims_of_a_guest_are_durable() {
     }
     event.collection.claim(&guest.id, &mine, Claim::Confirm).unwrap();
     assert!(event.seen(&guest).contains("obama2.jpg"));
-    let kept = event.collection.guest(&guest.id).unwrap();
+    let stored = event.collection.guest(&guest.id).unwrap();
     assert!(
-        kept.confirmed.is_empty(),
+        stored.confirmed.is_empty(),
         "the rejection is withdrawn; the face is not confirmed, its similarity decides"
     );
 }
@@ -153,7 +156,7 @@ fn a_wrong_merge_of_two_people_shows_neither_the_others_photos() {
     let faces = [event.face_in("obama2.jpg"), event.face_in("biden.jpg")];
     event.collection.merge_people(&faces, false).unwrap();
     let merged = event.collection.person(&faces[0]).unwrap().faces;
-    assert_eq!(merged.len(), 3, "they are merged into one person");
+    assert_eq!(merged.len(), 3, "the faces are merged into one person");
     // In a person merged by the owner, a face is shown only if its own similarity reaches two thirds of the
     // threshold.
     let neither = |event: &Event| {
@@ -164,8 +167,8 @@ fn a_wrong_merge_of_two_people_shows_neither_the_others_photos() {
     neither(&event.reopened());
 }
 
-/// Adds a guest whose template is a mixture of two people, so that its similarity with the face of obama2.jpg
-/// minus the event's threshold is in `above`.
+/// Adds a guest whose template is a mixture of two people. The similarity of the template and `face`, minus the
+/// event's threshold, is in `above`.
 fn guest_between(event: &Event, face: FaceId, above: Range<f32>) -> Guest {
     let threshold = event.collection.read_gallery(|gallery| gallery.threshold());
     let (near, far) = (face_of("obama2.jpg"), face_of("biden.jpg"));
@@ -195,7 +198,7 @@ fn candidate_range() -> Range<f32> {
 fn a_guest_erases_only_the_faces_they_are_shown() {
     let (yes, no) = (names(&["obama2.jpg"]), names(&[]));
     let mine = |event: &Event, guest: &Guest| &event.seen(guest) & &yes;
-    // A face that the default threshold shows and a stricter one does not is not erased.
+    // If a stricter threshold hides a face from the guest, the guest's erasure does not include the face.
     let event = Event::of(&["obama2.jpg", "biden.jpg"]);
     let face = event.face_in("obama2.jpg");
     let guest = guest_between(&event, face, 0.02..0.1);
@@ -207,10 +210,10 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
     assert_eq!(receipt.receipt.faces, Some(shown));
     event.collection.set_threshold_offset(ThresholdOffset::default()).unwrap();
     let again = guest_between(&event, face, 0.02..0.1);
-    assert_eq!(mine(&event, &again), yes, "it can still be found");
+    assert_eq!(mine(&event, &again), yes, "the face can still be found");
     // A candidate that the guest confirmed is erased too, unless a stricter threshold has since put its
     // similarity below the range of candidates.
-    for (stricter, kept) in [(ThresholdOffset::default(), 0), (ThresholdOffset::MAX, 1)] {
+    for (stricter, retained) in [(ThresholdOffset::default(), 0), (ThresholdOffset::MAX, 1)] {
         let event = Event::of(&["obama2.jpg", "biden.jpg"]);
         let face = event.face_in("obama2.jpg");
         let guest = guest_between(&event, face, candidate_range());
@@ -220,7 +223,7 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
         assert_eq!(mine(&event, &guest), yes, "shown as confirmed");
         let shown = event.seen(&guest).len() as u64;
         let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
-        assert_eq!(receipt.receipt.faces, Some(shown - kept), "{stricter:?}");
+        assert_eq!(receipt.receipt.faces, Some(shown - retained), "{stricter:?}");
     }
 }
 
@@ -276,7 +279,7 @@ fn an_erased_guest_leaves_nothing_and_does_not_come_back() {
     gone(&event);
     let event = event.reopened();
     gone(&event);
-    // Without `true` the faces in the photos stay and can be found again.
+    // The erasure with `false` has left the faces in the photos, so a new guest finds them.
     let again = event.add_guest("obama.jpg");
     assert_eq!(event.seen(&again).len(), 2);
     let receipt = event.collection.erase_guest(&again.id, true).unwrap();
@@ -284,7 +287,7 @@ fn an_erased_guest_leaves_nothing_and_does_not_come_back() {
     let third = event.add_guest("obama.jpg");
     assert!(event.seen(&third).is_empty());
     event.add(&PHOTOS);
-    assert!(event.seen(&third).is_empty(), "the same photos do not bring the faces back");
+    assert!(event.seen(&third).is_empty(), "photos that are put again do not restore the faces");
     let missing = event.collection.erase_guest(&one.id, false);
     assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
     event.add(&PARTY);

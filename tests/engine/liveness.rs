@@ -17,8 +17,8 @@ fn look(picture: &Picture) -> FrameAnalysis {
     studio().pipeline.analyse_frame(&studio().liveness, &jpeg).unwrap()
 }
 
-/// Sends a challenge the frames that `frame` returns for the requested yaw and pitch and the frame number,
-/// until it ends or `frames_max` frames were sent.
+/// Sends frames to a challenge until the challenge ends or `frames_max` frames were sent. `frame` returns the
+/// frame for the requested yaw and pitch, degrees, and the frame's number. Returns the last progress.
 fn show(
     challenge: &mut Challenge,
     frames_max: usize,
@@ -52,7 +52,7 @@ fn sideways() -> Challenge {
 fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
     let head = head_of("obama3.jpg");
     let mut seen = HashSet::new();
-    // Until each of the four turns was requested once.
+    // Runs challenges until each of the four turns was requested once.
     while seen.len() < 4 {
         let mut challenge = Challenge::random().unwrap();
         if challenge.turns().iter().all(|turn| seen.contains(turn)) {
@@ -106,7 +106,7 @@ fn turning_the_other_way_is_a_wrong_turn() {
 fn the_same_frame_in_another_file_is_a_replay() {
     let head = head_of("biden.jpg");
     let jpeg = head.turned(0.0, 0.0, [0.0; 2]).to_jpeg(u32::MAX, 90).unwrap();
-    // A JPEG of the same picture with a comment segment.
+    // `other` is the same picture with a comment segment in its JPEG.
     let other = picpick_tests::album::variant(&jpeg, 7);
     assert_ne!(jpeg, other);
     let [first, second] = [jpeg, other]
@@ -124,10 +124,10 @@ fn a_reencoded_frame_is_a_replay() {
     let coarse = again.to_jpeg(u32::MAX, 60).unwrap();
     let coarse = studio().pipeline.analyse_frame(&studio().liveness, &coarse).unwrap();
     let mut challenge = sideways();
-    let Progress::Wait(asked) = challenge.advance(&look(&straight), 0) else {
+    let Progress::Wait(guidance) = challenge.advance(&look(&straight), 0) else {
         panic!("not straight")
     };
-    let [yaw, pitch] = angles(asked.code(), 2);
+    let [yaw, pitch] = angles(guidance.code(), 2);
     let turned = challenge.advance(&look(&head.turned(yaw, pitch, sway(1))), 900);
     assert_eq!(turned, Progress::Wait(Guidance::Front));
     assert_eq!(challenge.advance(&coarse, 1_800), Progress::Failed(FailureReason::Replay));
@@ -214,8 +214,8 @@ fn challenges_differ() {
         );
     }
     let different: HashSet<_> = drawn.iter().collect();
-    // There are 34 sequences. One is missing after 400 draws once in 4,500 runs; three are practically never
-    // missing.
+    // There are 34 sequences. The probability that 400 draws miss one is 1 in 4,500; that they miss three,
+    // less than 1 in 10^12.
     assert!(different.len() > 31, "{}", different.len());
 }
 

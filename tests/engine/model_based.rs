@@ -1,5 +1,5 @@
 //! Model-based test: applies random operations to a collection and to a plain map, and compares photos, faces
-//! and search results. Without faults; `tests/faults` has those. `PICPICK_TEST_OPERATIONS` sets the number of
+//! and search results. The tests in `tests/faults` add faults. `PICPICK_TEST_OPERATIONS` sets the number of
 //! operations (default 100,000; the long run is 1,000,000).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use picpick_engine::indexing::Sink;
 use picpick_engine::{Collection, DataDir, FaceId, Pack, Photo, PhotoId, Scoring, Template};
 use picpick_tests::{Rng, synthetic, times};
 
-/// Number of different photos: enough for some hundred faces, few enough that photos are put repeatedly.
+/// Number of different photos, which have 621 faces. The number is small, so that photos are put repeatedly.
 const NUMBERS: u64 = 250;
 /// Search threshold. One in a hundred pairs of random embeddings of 128 numbers reaches it.
 const SIMILARITY_MIN: f32 = 0.2;
@@ -95,8 +95,8 @@ impl ModelTest {
         "has"
     }
 
-    /// Searches for a face. Checks that each photo with a similar enough face is found, with one such face,
-    /// and no other photo.
+    /// Searches for a face. Checks that the search finds each photo with a face above the threshold by such a
+    /// face, and no other photo.
     fn search(&mut self) -> &'static str {
         let number = self.number() | 1;
         let probe = synthetic::face(number, 0, self.pack.id());
@@ -128,7 +128,7 @@ impl ModelTest {
         let known = |photo: &PhotoId| {
             self.model.photos.keys().any(|number| synthetic::photo_id(*number) == *photo)
         };
-        assert!(found.keys().all(known), "a photo that is not there was found");
+        assert!(found.keys().all(known), "the search found a photo that is not in the collection");
         "search"
     }
 

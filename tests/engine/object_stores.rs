@@ -1,5 +1,5 @@
-//! Tests of the object stores that backups are written to: one suite for a local folder and an S3 bucket, and
-//! the failures of each. The S3 service checks signatures and keeps versions.
+//! Tests of the object stores that backups are written to. One suite runs on a local folder and on an S3
+//! bucket; other tests cover the failures of each. The S3 service checks signatures and keeps versions.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -53,7 +53,7 @@ fn stores_objects(place: &dyn ObjectStore) {
     assert_eq!(place.get("a/b").unwrap().as_deref(), Some(all.as_slice()));
     assert_eq!(place.get("a/b-c").unwrap().as_deref(), Some(b"".as_slice()));
     assert_eq!(place.get("a.toml").unwrap().as_deref(), Some(b"2nd".as_slice()));
-    // A prefix of an object's name is no object, and neither is a name below it.
+    // Neither a prefix of an object's name nor a name below an object is an object.
     for absent in ["a", "ab", "a/b/c", "a.toml/x"] {
         assert_eq!(place.get(absent).unwrap(), None, "{absent}");
     }
@@ -104,12 +104,13 @@ fn stores_a_large_object(place: &dyn ObjectStore) {
 fn a_bucket_encrypts_as_configured() {
     let server = S3Server::start();
     let bytes = vec![7; LARGE_BYTES];
-    for (asked, expected) in [
+    for (requested, expected) in [
         (Encryption::S3, ("AES256", None)),
         (Encryption::Kms(Some("key-1".into())), ("aws:kms", Some("key-1"))),
     ] {
         let at = format!("s3://{}/encryption", server.says("plain"));
-        let place = object_store::open(&at, Some(&server.access().with_encryption(asked))).unwrap();
+        let place =
+            object_store::open(&at, Some(&server.access().with_encryption(requested))).unwrap();
         for (name, bytes) in [("small", &bytes[..100]), ("large", &bytes[..])] {
             place.put(name, bytes).unwrap();
             let found = server.encryption(server.says("plain"), &format!("encryption/{name}"));
@@ -218,7 +219,7 @@ fn deleting_removes_all_versions_of_one_object_only() {
     assert_eq!(place.get("a").unwrap(), None);
     assert_eq!(server.versions(name, "versions/a"), 0);
     assert_eq!(server.versions(name, "versions/a-longer"), 3);
-    // More versions than fit on one page, written by another program.
+    // Another program writes more versions than fit on one page.
     server.add_versions(name, "versions/many", 1_005);
     assert_eq!(place.list("many").unwrap().len(), 1);
     place.delete("many").unwrap();
@@ -300,7 +301,7 @@ fn a_self_signed_certificate_is_refused() {
     let tls = server.says("tls");
     let access = server.access_at(tls, "access_key_id", server.says("secret_access_key"));
     fails(object_store::open(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
-    // An endpoint without TLS.
+    // The server at this endpoint does not use TLS.
     let plain = server.says("endpoint").replace("http:", "https:");
     let access = server.access_at(&plain, "access_key_id", server.says("secret_access_key"));
     fails(object_store::open(&at, Some(&access)), &[&at, "no connection", &plain]);

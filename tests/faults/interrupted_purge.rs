@@ -1,7 +1,7 @@
-//! Interrupts purges: each one is killed at another system call, every second one with a power cut after it.
-//! The next opening must complete the purge. Then the residue scan must find no canary, a copy of the data
-//! folder made before the purge must open nothing, and one receipt must exist. `PICPICK_TEST_PURGES` sets the
-//! number of purges (default 100; the long run is 1000).
+//! Interrupts purges. Each purge is killed at another system call; a power cut follows every second kill. The
+//! next opening must complete the purge. Then the residue scan must find no canary, the purged collection must
+//! not open in a copy of the data folder from before the purge, and one receipt must exist.
+//! `PICPICK_TEST_PURGES` sets the number of purges (default 100; the long run is 1000).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -63,7 +63,8 @@ fn purge(scene: &PurgeScene, faults: &Faults) -> std::process::ExitStatus {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
 }
 
-/// Scans `data` and `also`. Returns the canaries found and planted, of existing and of purged collections.
+/// Scans `data` and the folders `also`. Returns the numbers of canaries found and planted, first of existing
+/// collections, then of purged ones.
 fn canaries(data: &DataDir, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
     let mut sums = [(0, 0); 2];
     for one in data.scan(also).unwrap().collections {
@@ -90,7 +91,7 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
         std::fs::remove_dir_all(scene.path("disk")).unwrap();
         copy(&before, &scene.path("disk"));
         let power = Power::new(&scene.path("disk"), &scene.path("shadow"));
-        // Each call once, then again with other cuts.
+        // The rounds kill at each call in order, and then start again at the first call with other cuts.
         let call = 1 + (round % calls) as u64;
         let shadow = Some(power.shadow().to_path_buf());
         let status = purge(
@@ -124,7 +125,7 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
     }
     println!(
         "{purges} purges over {calls} calls: {killed} killed, {cut} power cuts, {key_gone} with the key \
-         gone already, {needles} canaries looked for, 0 found; controls {controls:?}"
+         gone already, {needles} canaries searched for, 0 found; controls {controls:?}"
     );
     assert!(killed * 2 > purges && key_gone > 0);
 }
@@ -137,15 +138,15 @@ fn check_whole(data: &DataDir, about: &str) {
     assert_eq!(kept.read_gallery(|gallery| gallery.photos().len()), PHOTOS as usize, "{about}");
 }
 
-/// Checks a copy of the data folder from before the purge with the keyring from after it: the purged
-/// collection does not open, and its files are removed again.
+/// Checks a copy of the data folder from before the purge with the keyring from after the purge. The purged
+/// collection must not open, and opening the copy must remove the collection's files.
 fn check_old_copy(scene: &PurgeScene, before: &Path, receipt: &Receipt, about: &str) {
     let disk = scene.path("restored");
     copy(&before.join("data"), &disk.join("data"));
     copy(&scene.path("disk").join("keys"), &disk.join("keys"));
     let data = open(&disk);
-    assert!(data.collection("gone").is_err(), "{about}: it is back");
+    assert!(data.collection("gone").is_err(), "{about}: the purged collection opens");
     assert!(!disk.join("data/collections").join(&receipt.receipt.collection).exists(), "{about}");
-    assert_eq!(canaries(&data, &[])[1].0, 0, "{about}: the copy still has it");
+    assert_eq!(canaries(&data, &[])[1].0, 0, "{about}: the copy still contains canaries");
     std::fs::remove_dir_all(disk).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Injects a fault into one system call of a child: an error, an abort, or a delay. The calls are those that
 //! change the disk: the first of each kind on each kind of file, and `PICPICK_TEST_FAULT_POINTS` more
-//! (default 20; the long run is 100), half of them followed by a power cut. The child must report the error
-//! with its path, or continue; the data folder must open with everything that was acknowledged.
+//! (default 20; the long run is 100). A power cut follows every second fault. The child must report the error
+//! with its path, or continue; the data folder must open with all acknowledged changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,8 +57,8 @@ impl FaultScene {
         points
     }
 
-    /// Runs the job with one fault and, if `cut`, a power cut after it. Errors if the data folder does not
-    /// hold what was acknowledged, or a failed operation named no path.
+    /// Runs the job with one fault and, if `cut`, a power cut after it. Errors if the data folder lacks an
+    /// acknowledged change, or the message of a failed operation names no path.
     fn play(
         &self,
         call: u64,
@@ -79,8 +79,8 @@ impl FaultScene {
         let about = |wrong: String| format!("{fault:?} at {hit:?}: {wrong}");
         let ending = ending.map_err(about)?;
         for (op, why) in ending.failures() {
-            // A deletion that met the fault is completed before the next one, which may then name a photo
-            // that no longer exists.
+            // The engine completes a deletion that met the fault before the next deletion, which may then
+            // name a photo that no longer exists.
             let gone = why.starts_with("there is no ");
             if !gone && !why.contains(harness.path("disk").to_str().unwrap()) {
                 return Err(about(format!("{op} names no path: {why}")));

@@ -27,7 +27,7 @@ fn run(harness: &mut Harness, rng: &mut Rng, faults: &Faults) -> Result<Ending, 
     Ok(ending)
 }
 
-/// Returns the number of calls of a complete run, from which the call of a cut is drawn.
+/// Returns the number of calls of a complete run. Each cut happens at a random call up to this number.
 fn calls_of_a_run(harness: &mut Harness, rng: &mut Rng, power: &Power) -> u64 {
     let trace = harness.path("trace");
     let faults = Faults {
@@ -57,9 +57,9 @@ struct PowerCutFigures {
     faces_held: usize,
 }
 
-/// Runs children until the power is cut, `cuts` times, and checks the data folder against what was
-/// acknowledged after each cut. In one of five rounds a child is killed first, and the next one continues on
-/// the folder that it left.
+/// Runs children until the power is cut, `cuts` times. Checks after each cut that the data folder has all
+/// acknowledged changes. Before about one cut in five, a child is killed without a power cut, and the next
+/// child continues on the same folder.
 fn cut_again_and_again(
     harness: &mut Harness,
     rng: &mut Rng,
@@ -118,7 +118,8 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
 }
 
 /// RocksDB is configured to treat damage before the log's last record as an error. A hole is such damage: the
-/// collection does not open, although nothing acknowledged is lost. About one cut in a thousand causes it.
+/// collection does not open, although no acknowledged change is lost. About one cut in a thousand leaves a
+/// hole.
 #[test]
 #[ignore = "a hole in unsynced data prevents a collection from opening"]
 fn holes_in_unsynced_data_lose_nothing() {
@@ -128,7 +129,7 @@ fn holes_in_unsynced_data_lose_nothing() {
     println!("{figures:?}");
 }
 
-/// The first process creates the folders and files, and may be killed meanwhile.
+/// Kills the first process while it creates the folders and files, and continues with a second process.
 #[test]
 fn nothing_is_lost_after_an_interrupted_creation() {
     let mut rng = Rng::seeded("making");
@@ -162,7 +163,7 @@ fn a_missing_fsync_is_detected() {
         let mut rng = Rng::seeded("forgetting");
         let mut harness = harness!();
         let noticed = cut_again_and_again(&mut harness, &mut rng, 100, Some(forget), false);
-        let noticed = noticed.expect_err("a shadow without fsyncs loses what was acknowledged");
+        let noticed = noticed.expect_err("a shadow without fsyncs loses acknowledged changes");
         println!("without the fsync of {forget:?}: {noticed}");
     }
 }
@@ -192,7 +193,7 @@ fn a_cut_drops_unsynced_data_and_keeps_the_rest() {
     power.cut(Cut::Strict);
     let found = ["both", "name"].map(content);
     assert_eq!(found, [Some("both".to_owned()), Some(String::new())]);
-    // Unsynced changes may survive a random cut, and do so in some of many cuts.
+    // An unsynced change survives some of many random cuts and is lost in the others.
     let mut rng = Rng::seeded("unsynced");
     let (mut kept, mut lost) = (0, 0);
     for number in 0..40 {

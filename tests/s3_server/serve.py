@@ -40,7 +40,7 @@ s3.put_bucket_versioning(VERSIONED, "Enabled")
 # From here on the signature and the permissions of every request are checked.
 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 
-# This service over TLS, with a self-signed certificate.
+# The second server gives access to this service over TLS, with a self-signed certificate.
 with tempfile.TemporaryDirectory() as folder:
     certificate = make_ssl_devcert(f"{folder}/tls", host="localhost")
     app = DomainDispatcherApplication(create_backend_app)

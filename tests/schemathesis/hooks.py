@@ -26,7 +26,7 @@ def before_call(context, case, kwargs):
     parameters = dict(case.path_parameters or {})
     content = repr((method, path, parameters, case.query, case.body))
     number = zlib.crc32(content.encode("utf-8", "replace"))
-    # One in eight requests keeps the generated ids, which belong to nothing.
+    # One in eight requests keeps the generated ids, which belong to no resource.
     if number % 8:
         things = dict(THINGS)
         # A DELETE uses the id of another resource, so that the other requests' resources stay.

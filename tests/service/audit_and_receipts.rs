@@ -148,9 +148,9 @@ fn a_deleted_event_leaves_a_receipt(service: Service) {
     let changed = receipt.replacen("\"photos\":0", "\"photos\":1", 1);
     let changed = if changed == receipt { receipt.replacen('0', "1", 1) } else { changed };
     assert_eq!(verify_receipt(&service, &changed).0, 1, "a changed receipt is invalid");
-    let kept = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
-    assert_eq!(kept.len(), 1);
-    assert_eq!((&kept[0]["receipt"], &kept[0]["event"]), (&json!(receipt), &json!(event)));
+    let stored = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
+    assert_eq!(stored.len(), 1);
+    assert_eq!((&stored[0]["receipt"], &stored[0]["event"]), (&json!(receipt), &json!(event)));
     owner.client.get(&path).fails(404, "not_found");
     owner.client.delete(&path).fails(404, "not_found");
     owner.client.post(&format!("{path}/folders"), &json!({ "name": "F" })).fails(404, "not_found");
@@ -174,9 +174,9 @@ fn an_interrupted_deletion_is_resumed(mut service: Service) {
     service.kill();
     service.restart();
     purged(&service, &event);
-    let kept = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
-    assert_eq!((kept.len(), &kept[0]["event"]), (1, &json!(event)));
-    assert_eq!(verify_receipt(&service, kept[0]["receipt"].as_str().unwrap()).0, 0);
+    let stored = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
+    assert_eq!((stored.len(), &stored[0]["event"]), (1, &json!(event)));
+    assert_eq!(verify_receipt(&service, stored[0]["receipt"].as_str().unwrap()).0, 0);
 }
 
 /// Returns whether the service's process holds a POSIX record lock on the file at `path`, according to
@@ -244,7 +244,7 @@ fn an_expired_event_is_purged(mut service: Service) {
     purged(&service, &event);
     owner.client.get(&format!("/events/{event}")).fails(404, "not_found");
     owner.client.get(&format!("/events/{lasting}")).is(200);
-    let kept = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
-    assert_eq!((kept.len(), &kept[0]["event"]), (1, &json!(event)));
-    assert_eq!(verify_receipt(&service, kept[0]["receipt"].as_str().unwrap()).0, 0);
+    let stored = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
+    assert_eq!((stored.len(), &stored[0]["event"]), (1, &json!(event)));
+    assert_eq!(verify_receipt(&service, stored[0]["receipt"].as_str().unwrap()).0, 0);
 }

@@ -1,5 +1,5 @@
-//! The service on a data folder and a database of the version before the redesign; the README of the fixture
-//! describes them. Each scenario runs on SQLite and on PostgreSQL.
+//! Runs the service on a data folder and a database that the version before the redesign wrote; the README of
+//! the fixture describes both. Each scenario runs on SQLite and on PostgreSQL.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,9 +41,9 @@ struct Old {
     service: Service,
     /// Accounts, tokens and ids of the database.
     facts: Value,
-    /// The owner, with the session from before.
+    /// The owner, with a session that the old version created.
     owner: Person,
-    /// The event, as the owner sees it.
+    /// The event, accessed by the owner.
     event: Album,
 }
 
@@ -68,7 +68,7 @@ impl Old {
         texts(&self.facts["photos"])
     }
 
-    /// Returns a client at an address of its own with a session from before.
+    /// Returns a client at an address of its own with a session that the old version created.
     fn session(&self, pointer: &str) -> Client {
         self.service.client().with_cookie(&self.fact(pointer))
     }
@@ -117,7 +117,7 @@ fn accounts_sessions_links_and_keys_are_valid(old: Old) {
     assert_eq!(client.get("/studios").is(200).items().len(), 1);
     let members = client.get(&format!("/studios/{}/members", old.studio())).is(200).items();
     assert_eq!(members.len(), 3);
-    // Links of mails that were sent before.
+    // The links in mails of the old version are valid.
     let outside = service.client();
     let helper = |name: &str| old.fact(&format!("/helper/{name}"));
     let reset = json!({ "token": helper("reset_token"), "password": "battery staple reset" });
@@ -134,7 +134,7 @@ fn accounts_sessions_links_and_keys_are_valid(old: Old) {
     outside.post("/invitations/accept", &invited).is(204);
     let sign_in = json!({ "email": old.fact("/invited/email"), "password": password });
     outside.post("/session", &sign_in).is(201);
-    // API keys.
+    // The API key is valid, and the revoked one is not.
     let keyed = outside.with_key(&old.fact("/key"));
     assert_eq!(keyed.get(&old.event.path("")).is(200).field("name"), "Wedding");
     let revoked = outside.with_key(&old.fact("/revoked_key"));
@@ -149,7 +149,7 @@ fn code(secret: &str) -> String {
 }
 
 fn failed_attempts_are_remembered(old: Old) {
-    // Without the failures from before, five attempts would be free.
+    // Without the failures that the old version recorded, the first five attempts would not be delayed.
     let member = json!({ "email": old.fact("/member/email"), "password": "a wrong password" });
     let client = old.service.client();
     let answers = [0, 1].map(|_| client.post("/session", &member).status);
@@ -167,7 +167,7 @@ fn photos_people_and_matching_are_the_same(old: Old) {
     let folders = old.event.client.get(&old.event.path("/folders")).is(200).items();
     assert_eq!(set(field(&folders, "name")), set(["Party".into(), "Backstage".into()]));
     let photos = old.event.photos();
-    assert_eq!(photos.len(), 6, "four with faces, one that is unreadable, one that waits");
+    assert_eq!(photos.len(), 6, "four with faces, one unreadable, one pending");
     assert!(!field(&photos, "id").contains(&old.fact("/erased_photo")));
     for (photo, hash) in old.photos().iter().zip(texts(&old.facts["sha256"])) {
         let get = |kind: &str| {
@@ -197,7 +197,7 @@ fn photos_people_and_matching_are_the_same(old: Old) {
     for (name, expected) in old.facts["seen"]["search_by_face"].as_object().unwrap() {
         assert_eq!(search(&old.fact(&format!("/faces/{name}"))), texts(expected), "{name}");
     }
-    // What the owner said of people can be taken back.
+    // The owner can undo the corrections of people.
     let face = |name: &str| old.fact(&format!("/faces/{name}"));
     let post =
         |path: &str, body: &Value| old.event.client.post(&old.event.path(path), body).is(204);
@@ -214,7 +214,7 @@ fn jobs_uploads_and_stored_responses_are_continued(old: Old) {
     assert_eq!(counts["paused"], true);
     let failed = old.event.client.get(&old.event.path("/jobs/failed")).is(200).items();
     assert_eq!(field(&failed, "name"), ["damaged.png"]);
-    // The repetition of a request that was answered before.
+    // A repeated request gets the response that the old version stored.
     let repeated = old.owner.client.send(Request {
         method: "POST".into(),
         path: old.fact("/repeat/path"),
@@ -223,7 +223,7 @@ fn jobs_uploads_and_stored_responses_are_continued(old: Old) {
     });
     assert_eq!(header(&repeated, "idempotency-replayed"), "true");
     assert_eq!(repeated.is(201).field("id"), old.fact("/folder"));
-    // An upload that was begun before.
+    // An upload that the old version began can be completed.
     let mut expected = 5;
     if let Some(place) = old.facts["upload"].as_str() {
         let offset = old.facts["upload_offset"].as_u64().unwrap() as usize;
@@ -246,7 +246,7 @@ fn jobs_uploads_and_stored_responses_are_continued(old: Old) {
 
 fn albums_with_picks_and_comments_open(old: Old) {
     let photos = old.photos();
-    // The visitor's session from before, and a new one of the same visitor.
+    // The visitor's old session is valid, and a new session of the visitor has the same picks.
     let inside = old.session("/album/visit");
     let shown = inside.get("/album").is(200).document();
     assert_eq!((&shown["name"], &shown["visitor"]), (&json!("Asha & Ben"), &json!("Asha")));
@@ -261,7 +261,7 @@ fn albums_with_picks_and_comments_open(old: Old) {
     assert_eq!(set(field(&picked, "id")), set(photos[..2].to_vec()));
     assert!(picked.iter().any(|it| it["id"] == photos[0].as_str() && it["important"] == true));
     let listed = client.get("/album/photos").is(200).items();
-    assert!(!field(&listed, "id").contains(&photos[3]), "its folder is hidden");
+    assert!(!field(&listed, "id").contains(&photos[3]), "photo 3 is in a hidden folder");
     let comments = client.get(&format!("/album/photos/{}/comments", photos[0])).is(200).items();
     assert_eq!(field(&comments, "text"), ["Brighter, please", "Thank you"]);
     assert_eq!((&comments[0]["x"], &comments[0]["y"]), (&json!(0.25), &json!(0.5)));
@@ -272,7 +272,7 @@ fn albums_with_picks_and_comments_open(old: Old) {
     let marked = client.get(&format!("/album/photos/{}/download", photos[1])).is(200);
     assert!(marked.body.starts_with(&[0xff, 0xd8]), "with the watermark");
     assert_eq!(client.get("/album").is(200).document()["downloads_left"], 3);
-    // An album of one folder without a PIN, and what the studio sees.
+    // An album of one folder opens without a PIN, and the studio sees picks, comments and links.
     let entered = old.enter_album("open_album", "").is(204);
     let anyone = old.service.client().with_cookie(&entered.cookie());
     assert_eq!(field(&anyone.get("/album/photos").is(200).items(), "id"), [photos[1].clone()]);
@@ -289,7 +289,7 @@ fn guests_keep_their_access_and_claims(old: Old) {
     let status = guest.get("/guest").is(200).document();
     assert_eq!((&status["name"], &status["verified"]), (&json!("Verified"), &json!(true)));
     assert_eq!((&status["notifications"], &status["group"]), (&json!("pending"), &json!(true)));
-    // Their photos, but for the one of which they said that it is not them.
+    // The guest sees their photos, except the one that they rejected as not showing them.
     let seen = || field(&guest.get("/guest/photos").is(200).items(), "id");
     assert_eq!(seen(), [photos[0].clone()]);
     guest.get(&format!("/guest/photos/{}/web", photos[0])).is(200);
@@ -302,7 +302,7 @@ fn guests_keep_their_access_and_claims(old: Old) {
     let registered = old.session("/registered_guest/session");
     assert_eq!(registered.get("/guest").is(200).document()["verified"], false);
     registered.get("/guest/photos").fails(403, "forbidden");
-    // What the studio sees: names and contacts are unsealed.
+    // The studio sees unsealed names and contacts.
     let list = |what: &str| old.owner.client.get(&old.event.path(what)).is(200).items();
     let names = set(field(&list("/guests"), "name"));
     assert_eq!(names, set(["Registered", "Second", "Verified"].map(str::to_owned)));
@@ -310,7 +310,7 @@ fn guests_keep_their_access_and_claims(old: Old) {
     let consents = list("/guest-consents");
     let withdrawn = consents.iter().filter(|consent| consent["withdrawn_unix_s"].is_i64());
     assert_eq!((consents.len(), withdrawn.count()), (4, 1));
-    // A request that waits is granted, and the link from before registers new guests.
+    // The studio grants a pending request, and the old link registers new guests.
     let requests = list("/guest-requests");
     assert_eq!(field(&requests, "message"), ["By the window"]);
     let path = old.event.path(&format!("/guest-requests/{}", text(&requests[0]["id"])));
@@ -357,14 +357,14 @@ fn the_audit_and_the_receipts_are_continued(mut old: Old) {
     for receipt in field(&earlier, "receipt") {
         assert_eq!(verify_receipt(&old.service, &receipt), (0, json!(true)));
     }
-    // Mails that could not be sent are sent: an invitation, and one for a forgotten password.
+    // Mails that the old version could not send are sent: an invitation and a password reset.
     letter(&old.service, "second-invited@");
     let member = old.fact("/member/email");
     let reset = token_in(&letter(&old.service, &member), "ppr_");
     let body = json!({ "token": reset, "password": "battery staple again" });
     old.service.client().put("/password-resets", &body).is(204);
-    wait_until("no mail waits", || old.service.number("SELECT COUNT(*) FROM mails") == 0);
-    // The event is deleted, and nothing of it is left.
+    wait_until("no mail is pending", || old.service.number("SELECT COUNT(*) FROM mails") == 0);
+    // After its deletion, no data of the event is left.
     let event = old.event.event.clone();
     let receipt = old.owner.client.delete(&old.event.path("")).is(200).field("receipt");
     assert_eq!(verify_receipt(&old.service, &receipt), (0, json!(true)));

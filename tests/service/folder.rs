@@ -84,7 +84,7 @@ fn photos_are_moved_together_or_not_at_all(service: Service) {
     assert_eq!(scene.listed(&format!("?folder={first}")), both);
     assert_eq!(scene.listed("?unfiled=true"), photos[2..]);
     assert_eq!(scene.listed("?unfiled=false").len(), 3);
-    // A single id that is not a photo of the event: no photo is moved.
+    // If a single id is not a photo of the event, no photo is moved.
     for bad in [foreign, unknown_id(), "x".to_owned(), String::new()] {
         shift(&[&photos[0], &bad], &second).fails(422, "invalid");
     }
@@ -105,7 +105,7 @@ fn photos_are_removed_together_with_one_receipt(service: Service) {
         (0..3).map(|number| album.upload("a.jpg", &variant(picture, number))).collect();
     let foreign = other.upload("b.jpg", picture);
     album.wait_until_indexed();
-    // Two photos that are not indexed: one is removed with others, one by itself.
+    // Two photos are not indexed. One of them is removed together with other photos, the other alone.
     album.client.post(&album.path("/jobs"), &json!({ "action": "pause" })).is(200);
     let [along, alone] = [3, 4].map(|number| album.upload("a.jpg", &variant(picture, number)));
     let remove = |photos: &[&String]| {
@@ -148,7 +148,7 @@ fn an_upload_resumes_into_its_folder(service: Service) {
     let place = scene.begin(2, Some(&first));
     assert_eq!(scene.announce(&variant(&scene.picture, 2), Some(&second)), place);
     assert_eq!(scene.finish(2, &place)["folder"], second.as_str());
-    // The folder is deleted before the upload is complete: the photo is in no folder.
+    // If the folder is deleted before the upload is complete, the photo is in no folder.
     let place = scene.begin(3, Some(&second));
     let path = scene.album.path(&format!("/folders/{second}"));
     scene.album.client.delete(&path).is(204);

@@ -137,7 +137,7 @@ fn a_kill_creates_no_duplicates(mut service: Service) {
             "UPDATE idempotency SET created_unix_s = created_unix_s - 200 WHERE status = 0",
         );
         service.restart();
-        // The database may still be ending a transaction of the killed process.
+        // The database may not have ended the transaction of the killed process yet.
         let mut answer = post(&owner.client, &path, &key, &body);
         for _ in 0..20 {
             if answer.status != 409 || !answer.headers.contains_key("retry-after") {

@@ -44,7 +44,7 @@ fn a_password_reset_link_works_once(service: Service) {
     };
     set(&link, "short").fails(422, "invalid");
     set("ppr_wrong", &new_password()).fails(410, "gone");
-    // Rejected requests have changed nothing.
+    // The rejected requests have not ended the session.
     owner.client.get("/me").is(200);
     let password = new_password();
     set(&link, &password).is(204);
@@ -87,7 +87,7 @@ fn reset_requests_disclose_nothing_and_are_limited(service: Service) {
 
 fn queued_mail_is_sealed(mut service: Service) {
     let owner = service.owner();
-    // A file in place of the outbox folder: delivery fails.
+    // A file in place of the outbox folder makes delivery fail.
     std::fs::write(service.sandbox.data().join("outbox"), "in the way").unwrap();
     let email = new_email();
     let token = owner.invite(&owner.studio(), &email, "viewer", None).is(201).field("token");

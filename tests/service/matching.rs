@@ -32,8 +32,8 @@ fn set<'a>(items: impl IntoIterator<Item = &'a Value>, field: &str) -> BTreeSet<
     items.into_iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
 }
 
-/// Returns the event's matching report, with a preview of the threshold offset `stricter`; `None`: of the
-/// current offset.
+/// Returns the event's matching report with a preview of the threshold offset `stricter`, or of the current
+/// offset if `None`.
 fn report(album: &Album, stricter: Option<f64>) -> Value {
     let query = stricter.map(|added| format!("?threshold_offset={added}")).unwrap_or_default();
     album.client.get(&album.path(&format!("/matching{query}"))).is(200).document()
@@ -84,7 +84,7 @@ fn a_higher_threshold_loses_photos_and_a_reset_restores_them(mut service: Servic
     assert_eq!(missed(&before), BTreeSet::new());
     let (usual, usually_found) = (seen(&guest), searched(&album, &face));
     let steps: Vec<f64> = (1..=20).map(|step| f64::from(step) / 100.0).collect();
-    // The smallest offset whose preview loses a photo of the guest, and that preview.
+    // Finds the smallest offset whose preview loses a photo of the guest.
     let (stricter, preview) = steps
         .iter()
         .map(|added| (*added, report(&album, Some(*added))))
@@ -109,8 +109,8 @@ fn a_higher_threshold_loses_photos_and_a_reset_restores_them(mut service: Servic
     let gone = missed(&preview).into_iter().next().unwrap();
     guest.get(&format!("/guest/photos/{gone}/web")).is(404);
     let given = json!({ "face": face });
-    let asked = album.path("/search/face?similarity_min=0.3");
-    let own = album.client.post(&asked, &given).is(200).document();
+    let path = album.path("/search/face?similarity_min=0.3");
+    let own = album.client.post(&path, &given).is(200).document();
     assert_eq!(
         own["threshold"].as_f64().unwrap() as f32,
         0.3,

@@ -21,7 +21,7 @@ const CONFIGURATION: &str = include_str!("../schemathesis/schemathesis.toml");
 const PROGRAM: &str = "from schemathesis.cli import schemathesis; schemathesis()";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance";
-/// The log level. At the end the log is searched for secrets, which would take minutes at a higher level.
+/// The log level. The search of the log for secrets would take minutes at a more detailed level.
 const LOGGED: &str = "info";
 
 /// The result of a schemathesis run: exit status, JSON report, and its output.
@@ -171,7 +171,7 @@ fn every_response_is_described(database: Database) {
     assert_eq!(*tested, operations.len(), "{}", found.text);
     let generated = found.report["test_cases"]["generated"].as_u64().unwrap();
     assert!(generated as usize >= cases / 2, "expected about {cases} cases, received {generated}");
-    // Requests without permission, or for unknown resources, would prove little.
+    // Refused requests alone would not check the successful responses of a route.
     let succeeded = succeeded(&service.log());
     let routes: BTreeSet<&str> =
         operations.iter().map(|operation| operation.path.as_str()).collect();
@@ -191,8 +191,8 @@ fn every_response_is_described_on_postgres() {
     every_response_is_described(Database::Postgres);
 }
 
-/// An operation id is `resource_verb`: lower-case words, the resource first. Generated clients use it as the name
-/// of a function.
+/// An operation id is `resource_verb`: lower-case words, the resource first. Generated clients use the id as
+/// the name of a function.
 #[test]
 fn operation_ids_are_unique_and_name_resource_and_verb() {
     let service = Service::start_logging(sandbox!(), Database::Sqlite, LOGGED);
@@ -210,7 +210,7 @@ fn operation_ids_are_unique_and_name_resource_and_verb() {
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
 }
 
-/// Checks the check: a run with a description that is wrong in one field must fail.
+/// Checks that a run fails if the description is wrong in one field.
 #[test]
 fn a_wrong_description_is_detected() {
     let service = Service::start_logging(sandbox!(), Database::Sqlite, LOGGED);

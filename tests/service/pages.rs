@@ -148,10 +148,10 @@ fn guest_pages_are_strict_and_small() {
     let event = owner.new_event(&owner.studio(), "Asha <Ben>");
     let made = owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201);
     let link = made.field("url");
-    let door = link.split_once("/g/").map(|(_, token)| format!("/g/{token}")).unwrap();
-    service.remember(door.trim_start_matches("/g/"));
+    let entry = link.split_once("/g/").map(|(_, token)| format!("/g/{token}")).unwrap();
+    service.remember(entry.trim_start_matches("/g/"));
     let reader = Reader::new(&service);
-    for path in [door.clone(), format!("{door}/ask"), "/g/enter".into(), "/g/notify".into()] {
+    for path in [entry.clone(), format!("{entry}/ask"), "/g/enter".into(), "/g/notify".into()] {
         let read = reader.get(&path);
         assert_eq!(read.status, 200, "{path}");
         is_strict(&path, &read);
@@ -163,7 +163,7 @@ fn guest_pages_are_strict_and_small() {
         let weight = weight + read.text.len();
         assert!(weight <= GUEST_PAGE_BYTES_MAX, "{path} and its assets have {weight} bytes");
     }
-    let read = reader.get(&format!("{door}?lang=hi"));
+    let read = reader.get(&format!("{entry}?lang=hi"));
     assert!(read.text.contains("<html lang=\"hi\">") && !read.text.contains("Find my photos"));
     // All invalid links give the same page.
     let closed: Vec<Read> =

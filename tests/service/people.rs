@@ -142,7 +142,7 @@ fn corrections_are_deleted_with_their_faces(service: Service) {
     studio.album.client.delete(&studio.album.path(&format!("/photos/{photo}"))).is(200);
     assert_eq!(studio.sizes(), [2, 1]);
     studio.correct("merge", &json!({ "faces": [b, d] })).fails(404, "not_found");
-    // The same photo uploaded again has no corrections.
+    // A photo that was deleted and is uploaded again has no corrections.
     studio.album.upload("obama2.jpg", &std::fs::read(sample("obama2.jpg")).unwrap());
     studio.album.wait_until_indexed();
     let people = studio.wait_for(|people| people.iter().any(|person| person["faces"] == 3));

@@ -45,7 +45,7 @@ fn a_photo_is_uploaded_in_parts_and_stored_once(service: Service) {
     assert_eq!(known(&[&sha256(&picture)]), json!([]));
     let announced = album.announce("Obama & Söhne.jpg", &picture).unwrap().is(201);
     let place = place_of(&announced);
-    // A connection that breaks: whole chunks are kept, the incomplete one is dropped.
+    // If a connection breaks, the service stores the complete chunks and drops the incomplete one.
     let sent = album.send(&place, 0, &picture[..CHUNK_BYTES + 5000]).unwrap().is(204);
     assert_eq!(header(&sent, "upload-offset"), CHUNK_BYTES.to_string());
     // A client that has lost its state gets the same upload when it announces the file again.
@@ -59,7 +59,7 @@ fn a_photo_is_uploaded_in_parts_and_stored_once(service: Service) {
     assert_eq!(
         album.offset(&place),
         picture.len(),
-        "for a client that did not receive the last response"
+        "a client that did not receive the last response reads the offset"
     );
     assert_eq!(known(&[&sha256(&picture), &sha256(b"other")]), json!([sha256(&picture)]));
     assert_eq!(album.announce("b.jpg", &picture).unwrap().is(200).field("photo"), photo);
@@ -289,8 +289,8 @@ fn indexing_is_controlled_and_observed(service: Service) {
 
 fn a_removed_photo_is_gone(service: Service) {
     let album = album(&service);
-    let (kept, picture) = (read("obama.jpg"), read("obama2.jpg"));
-    let (stays, goes) = (album.upload("a.jpg", &kept), album.upload("b.jpg", &picture));
+    let (other, picture) = (read("obama.jpg"), read("obama2.jpg"));
+    let (stays, goes) = (album.upload("a.jpg", &other), album.upload("b.jpg", &picture));
     album.wait_until_indexed();
     assert_eq!(album.found(&picture).len(), 2);
     let removed = album.client.delete(&album.path(&format!("/photos/{goes}"))).is(200);
@@ -319,14 +319,14 @@ fn a_photo_viewed_during_its_removal_leaves_no_files(service: Service) {
     for round in 0..8 {
         let photo = album.upload("a.jpg", &variant(&picture, round));
         let path = format!("/photos/{photo}");
-        // The derivatives do not exist yet: each request renders one, and some rendering ends after the
-        // removal.
+        // The derivatives do not exist yet, so each request renders one. A rendering may end after the photo
+        // is removed.
         std::thread::scope(|threads| {
             for kind in ["web", "thumb", "web", "thumb"] {
                 let (album, path) = (&album, &path);
                 threads.spawn(move || {
-                    let looked = get(album, &format!("{path}/{kind}"), &[]);
-                    assert!([200, 404].contains(&looked.status), "{looked:?}");
+                    let answer = get(album, &format!("{path}/{kind}"), &[]);
+                    assert!([200, 404].contains(&answer.status), "{answer:?}");
                 });
             }
             std::thread::sleep(std::time::Duration::from_millis(15 * round as u64));
@@ -338,7 +338,8 @@ fn a_photo_viewed_during_its_removal_leaves_no_files(service: Service) {
     }
 }
 
-/// Deletes events at random moments after an upload. `PICPICK_TEST_DELETIONS` sets their number.
+/// Deletes events at random moments after an upload. `PICPICK_TEST_DELETIONS` sets the
+/// number of deletions (default: 12).
 fn an_event_is_deleted_while_its_photos_are_indexed(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();

@@ -187,7 +187,7 @@ fn invalid_files_are_reported_and_the_rest_arrives() {
     let photo = std::fs::read(folder.join("000.jpg")).unwrap();
     std::fs::write(folder.join("copy.jpg"), photo).unwrap();
     std::fs::write(folder.join("notes.txt"), "no photo").unwrap();
-    // Starts with a JPEG signature, so that only the service detects that it is not a photo.
+    // The file starts with a JPEG signature, so that only the service detects that it is not a photo.
     std::fs::write(folder.join("torn.jpg"), [0xff, 0xd8, 0xff, 0xe0, 0, 1, 2, 3, 4, 5]).unwrap();
     let sent = stage.upload(&stage.service.address(), &["--folder", "Church"], &folder);
     let document = sent.document();

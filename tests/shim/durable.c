@@ -2,7 +2,7 @@
  *
  * data.INODE  a file's content at its last fsync
  * dir.INODE   a folder's names at its last fsync: the first line is the number of the last change before
- *             it; then one line "TYPE INODE MODE NAME" for each name, where TYPE is d or f
+ *             the fsync; then one line "TYPE INODE MODE NAME" for each name, where TYPE is d or f
  * changes     all changes of names in order, one line "NUMBER FOLDER + TYPE INODE MODE NAME" or
  *             "NUMBER FOLDER - NAME" each; both halves of a rename have one number
  * pin.INODE   a link that prevents the inode of a file without a name from being reused
@@ -32,7 +32,8 @@ void shadow_begin(void) {
   if (!shadow) return;
   snprintf(path, sizeof path, "%s/changes", shadow);
   log_file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  /* Numbers keep increasing when another process continues the shadow, because a line has more than 1 byte. */
+  /* Another process may have written changes. A line has more than 1 byte, so the size of the file is greater
+   * than every number in it, and the numbers keep increasing. */
   if (fstat(log_file, &is) == 0) changes = is.st_size;
 }
 
@@ -48,7 +49,7 @@ void shadow_unlock(void) {
 
 static void require(bool done) {
   if (done) return;
-  fprintf(stderr, "the shadow in %s cannot be kept: %s\n", shadow, strerror(errno));
+  fprintf(stderr, "the shadow in %s cannot be written: %s\n", shadow, strerror(errno));
   _exit(125);
 }
 

@@ -1,8 +1,8 @@
 /* A preloaded library (LD_PRELOAD) for the fault tests. It replaces the system calls of the C library.
  *
  * For calls on paths below FAULTS_ROOT it does two things. It keeps a shadow of the state that a power cut
- * would leave: a file's content is durable after its fsync, a name after the fsync of its folder, and
- * nothing else is. And it injects a fault into one chosen call.
+ * would leave: a file's content is durable after its fsync, and a name after the fsync of its folder. And it
+ * injects a fault into one chosen call.
  *
  * FAULTS_ROOT    the folder, absolute and without symbolic links
  * FAULTS_SHADOW  folder of the shadow, on the same file system; no shadow if unset
@@ -46,7 +46,7 @@ __attribute__((constructor)) static void begin(void) {
   for (int i = 1; todo && i < (int)(sizeof names / sizeof *names); i++)
     if (strcmp(todo, names[i]) == 0) fault = (enum fault)i;
   if ((todo && fault == NOTHING) || (fault != NOTHING && due < 1)) {
-    fprintf(stderr, "FAULTS_DO or FAULTS_AT is not valid\n");
+    fprintf(stderr, "FAULTS_DO names no fault, or FAULTS_AT is less than 1\n");
     _exit(125);
   }
   shadow_begin();
@@ -109,9 +109,9 @@ static void wait_ms(long ms) {
   syscall(SYS_nanosleep, &time, NULL);
 }
 
-/* Counts a call and returns what happens to it. `takes_space`: a full disk can refuse the call; removing,
- * renaming and syncing still work there. The first write that meets a permanently full disk is short and
- * the next one fails, as in the kernel. */
+/* Counts a call and returns its verdict. `takes_space` is true for calls that a full disk can refuse; removing,
+ * renaming and syncing work on a full disk. The first write to a permanently full disk is short and the next
+ * write fails, as in the kernel. */
 static enum verdict judge(const char *kind, const char *path, bool takes_space) {
   long number = atomic_fetch_add(&calls, 1) + 1;
   bool full = fault == ENOSPC_ONCE || fault == ENOSPC_ON;
@@ -135,7 +135,7 @@ static enum verdict judge(const char *kind, const char *path, bool takes_space) 
   }
 }
 
-/* Returns whether a call fails that cannot be done partly. */
+/* Returns whether a call that cannot be done partly fails. */
 static bool refused(const char *kind, const char *path, bool takes_space) {
   enum verdict verdict = judge(kind, path, takes_space);
   if (verdict == CUT_SHORT) errno = ENOSPC;
@@ -255,7 +255,7 @@ static int sync_by(long number, const char *kind, int file) {
     shadow_sync(file, true);
     return -1;
   }
-  /* With a shadow, only the shadow is durable, and the real disk is not synced. */
+  /* If a shadow is kept, only the shadow must be durable, so the real disk is not synced. */
   if (shadow_is_kept()) {
     shadow_sync(file, false);
     return 0;
@@ -297,7 +297,7 @@ int fallocate(int file, int mode, off_t at, off_t count) {
 
 int fallocate64(int file, int mode, off_t at, off_t count) { return fallocate(file, mode, at, count); }
 
-/* Returns the error instead of setting it. */
+/* Returns the error number and does not set `errno`, as POSIX requires. */
 int posix_fallocate(int file, off_t at, off_t count) {
   int before = errno;
   int failure = fallocate(file, 0, at, count) == 0 ? 0 : errno;

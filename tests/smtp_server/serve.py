@@ -1,7 +1,7 @@
-"""A mail server on a free port of 127.0.0.1 that asks for a password.
+"""A mail server on a free port of 127.0.0.1 that requires a password.
 
 Prints one line of JSON with its port, then one line of JSON for each mail it accepts. A line
-"refuse CODE" on standard input makes it refuse the next recipient. Ends when standard input is closed.
+"refuse CODE" on standard input makes the server refuse the next recipient. Ends when standard input is closed.
 """
 
 import asyncio

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client};
 use crate::service::Service;
 
-/// A person with an account, signed in. Created through the service's own API, never by writing database
-/// rows.
+/// A person with an account, signed in. The tests create persons through the service's API, never by writing
+/// database rows.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub client: Client,
@@ -40,7 +40,7 @@ impl Person {
         self.client.signed_out().post("/session", &body)
     }
 
-    /// Signs in to another session of this person.
+    /// Opens another session of this person. Returns its client.
     pub fn sign_in(&self) -> Client {
         let answer = self.try_sign_in(&self.password, None).is(201);
         self.client.with_cookie(&answer.cookie())
@@ -118,7 +118,7 @@ impl Service {
     /// Creates a person who owns a studio and has no access to any other. Returns the person and the studio's
     /// id.
     pub fn stranger(&self, owner: &Person) -> (Person, String) {
-        // An account is created by an invitation only; the membership that came with it is then removed.
+        // Only an invitation creates an account. The membership that the invitation grants is then removed.
         let studio = owner.studio();
         let person = self.member(owner, &studio, "viewer", None);
         let own = person.new_studio("Elsewhere");

@@ -1,5 +1,5 @@
-//! Photos of an event as its studio uploads and lists them. Implements tus 1.0 itself, so that a test
-//! controls where each part of an upload ends.
+//! Uploads, lists and searches the photos of an event. Implements tus 1.0 directly, so that a test controls
+//! where each part of an upload ends.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::client::{Answer, Client, Request};
 
-/// Size of the chunks that uploads are stored in, bytes. Complete chunks of an interrupted part are kept.
+/// Size of the chunks that uploads are stored in, bytes. The service stores the complete chunks of an
+/// interrupted part.
 pub const CHUNK_BYTES: usize = 64 << 10;
-/// Time after which indexing counts as stuck; only a failing test waits for it.
+/// Maximum duration of indexing. Only a failing test waits that long.
 const INDEXED_MAX: Duration = Duration::from_secs(300);
 
 /// Returns `jpeg` with a comment segment that holds `number`: another file of the same picture.

@@ -1,6 +1,6 @@
 //! Runs browser tests: Debian's Chromium, driven by playwright-core under Node. The packages are pinned by
 //! the hashes of `browser/package-lock.json` and installed once into the user's cache, without install
-//! scripts. A missing program fails the test with its name; it is never skipped.
+//! scripts. A missing program fails the test with the program's name; no test is skipped.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ const LOCK: &str = include_str!("../browser/package-lock.json");
 const CHROMIUM: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// Allows one browser at a time: under the load of others, the camera's frames would arrive too late to show
-/// a face.
+/// Allows one browser at a time, because the camera's frames would arrive too late to show a face under the
+/// load of several browsers.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs `browser/NAME.mjs` with `parameters`, to which the paths of Chromium, the Node modules and the
@@ -78,7 +78,7 @@ fn installed() -> PathBuf {
     if std::fs::read_to_string(&marker).is_ok_and(|text| text == LOCK) {
         return folder;
     }
-    // Remains of an interrupted or older installation.
+    // Removes an interrupted or older installation.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("package.json"), PACKAGE).unwrap();

@@ -9,11 +9,11 @@ const PORTRAIT: &str = "obama2.jpg";
 pub enum Defect {
     /// The eyes are about 8 px apart.
     Small,
-    /// Blurred by a sixteenth of the distance between the eyes.
+    /// The face is blurred by a sixteenth of the distance between the eyes.
     Blurred,
-    /// As narrow as a face seen from the side.
+    /// The face is as narrow as one seen from the side.
     Turned,
-    /// A landscape without people.
+    /// The photo is a landscape without people.
     NoFace,
 }
 

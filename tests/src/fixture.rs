@@ -8,7 +8,8 @@ use crate::postgres;
 use crate::sandbox::Sandbox;
 use crate::service::{Database, Service};
 
-/// Returns the path of a file of the fixture `before-redesign`; its README describes them.
+/// Returns the path of a file of the fixture `before-redesign`; the README of the fixture describes
+/// its files.
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/before-redesign").join(name)
 }
@@ -39,10 +40,10 @@ pub fn service(sandbox: Sandbox, database: Database) -> (Service, Value) {
     copy_data(&sandbox);
     let facts = document("service.json")[name].clone();
     postgres::run_script(&url, &text(&format!("{name}.sql")));
-    // As a 64-bit number: the age in microseconds exceeds 32 bits within the hour.
+    // The number has 64 bits, because the age in microseconds exceeds 32 bits within an hour.
     let seconds = format!("CAST({} AS BIGINT)", age_s(&facts));
     postgres::run_script(&url, &text("shift.sql").replace(":seconds", &seconds));
-    // The keyring has an end of the event, too.
+    // The keyring also stores the end of the event.
     let event = facts["event"].as_str().unwrap();
     sandbox.done(["collections", "keep", event, "--days", "1000"]);
     (Service::start_on(sandbox, (database == Database::Postgres).then_some(url)), facts)

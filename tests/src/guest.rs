@@ -128,8 +128,8 @@ pub fn sway(nth: usize) -> [f32; 2] {
     [(nth * 5 % 11) as f32 * 1.7 - 8.0, (nth * 3 % 7) as f32 * 1.9 - 5.0]
 }
 
-/// Runs challenges with `head`, turned as the guidance requests, at most three times: a real person is
-/// refused sometimes too, and tries again.
+/// Runs challenges with `head`, turned as the guidance requests. Repeats a failed challenge up to two times,
+/// because the models sometimes refuse a real person too.
 pub fn show_head(client: &mut Client, head: &Head) -> Shown {
     let mut shown = Shown::Passed;
     for _ in 0..3 {
@@ -202,8 +202,8 @@ pub fn let_in(service: &Service, owner: &Person, event: &str, face: &str) -> Cli
     let request = request(&new_link(owner, event), "Guest", &contact, "Here");
     let outside = service.client();
     outside.post("/guest/requests", &request).is(204);
-    let asked = owner.client.get(&format!("/events/{event}/guest-requests")).is(200).items();
-    let path = format!("/events/{event}/guest-requests/{}", asked[0]["id"].as_str().unwrap());
+    let pending = owner.client.get(&format!("/events/{event}/guest-requests")).is(200).items();
+    let path = format!("/events/{event}/guest-requests/{}", pending[0]["id"].as_str().unwrap());
     owner.client.post(&path, &json!({ "face": face })).is(204);
     // The guest's first e-mail.
     let ticket = token_in(&letter(service, &contact), "ppt_");

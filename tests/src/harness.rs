@@ -1,5 +1,5 @@
 //! Runs child processes on a data folder and checks it against the oracle, which reads their output. The
-//! folder is in memory if possible: the shadow or the kernel decides what is durable, not a disk.
+//! folder is in memory if possible, because the shadow or the kernel decides what is durable, not a disk.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -43,7 +43,7 @@ pub struct Ending {
     pub ops: Vec<(Op, Option<String>)>,
 }
 
-/// When a process is killed from outside: after this number of lines and this delay.
+/// The time of a kill from outside: the number of lines that the process has printed, and a delay after them.
 pub type KillAfter = (usize, Duration);
 
 impl Ending {
@@ -148,18 +148,18 @@ impl Harness {
         wrong.map(|()| Ending { status, complaints, ops })
     }
 
-    /// Checks the data folder against the oracle, and then sets the oracle to what was found.
+    /// Checks the data folder against the oracle, and then sets the oracle to the state found.
     pub fn check(&mut self) -> Result<Seen, String> {
         self.see(Oracle::check)
     }
 
-    /// Checks the data folder without changing the oracle: a later power cut may still undo what is found.
+    /// Checks the data folder without changing the oracle: a later power cut may still undo the state found.
     pub fn look(&mut self) -> Result<Seen, String> {
         self.see(|oracle, data| oracle.clone().check(data))
     }
 
-    /// Runs `check` on a copy, so that the next process finds the folder as the last one left it and has to
-    /// recover it.
+    /// Runs `check` on a copy, because opening the data folder recovers it, and the next process must do that
+    /// itself.
     fn see<T>(&mut self, check: impl FnOnce(&mut Oracle, &Path) -> T) -> T {
         let copied = self.path("copy");
         copy(&self.disk(), &copied);
@@ -169,7 +169,7 @@ impl Harness {
     }
 }
 
-/// Copies a folder with everything in it.
+/// Copies a folder recursively.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

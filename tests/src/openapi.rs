@@ -28,9 +28,9 @@ pub struct Operation {
 /// The access that an operation requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// `open`, `signed_in`, `studio`, `event` or `album`.
+    /// `open`, `signed_in`, `studio`, `event`, `album` or `guest`.
     pub scope: String,
-    /// Empty if the scope has no actions.
+    /// The action; empty if the scope has no actions.
     pub action: String,
     pub roles: Vec<String>,
 }
@@ -38,7 +38,7 @@ pub struct Access {
 /// Returns the value for the parameter or field of this name, if the description alone is not enough.
 pub type Fill<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Returns a unique id in the service's format that belongs to nothing.
+/// Returns a unique id in the service's format that belongs to no resource.
 pub fn unknown_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut rng = Rng::new(NEXT.fetch_add(1, Ordering::SeqCst));
@@ -98,7 +98,7 @@ impl Operation {
 
     /// Builds a request that matches the description. `fill` returns the values of the names it knows,
     /// including path parameters and optional fields. Other path parameters get an id that belongs to
-    /// nothing.
+    /// no resource.
     pub fn request(&self, fill: Fill) -> Request {
         let value = |name: &str| fill(name).unwrap_or_else(unknown_id);
         let parts = self.path.split('/').map(|part| {

@@ -1,7 +1,7 @@
-//! Tracks what a data folder must contain, from the output of the processes that worked on it. An operation
-//! that is done has taken effect. One that was only begun may have taken effect for each photo independently;
-//! a put of new photos is atomic. A state that was observed once must stay. Uses only the engine's public
-//! functions.
+//! Tracks the required content of a data folder from the output of the processes that worked on the folder. A
+//! completed operation has taken effect. An interrupted operation may have taken effect for any of its photos,
+//! but a put of new photos is atomic. A state that a check has found must persist. Uses only the engine's
+//! public functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use picpick_engine::{Collection, DataDir, FaceId, Gallery, Pack, Scoring, Templa
 use crate::synthetic::{face, face_count, face_id, photo_id};
 use crate::workload::{Line, Op};
 
-/// Search threshold that only the face itself reaches: its similarity is 1, that of other faces far below.
+/// Search threshold that only the face itself reaches: its similarity is 1, and no other face is similar.
 const ITSELF: f32 = 0.8;
 /// Maximum number of deleted photos per collection that are searched for.
 const GONE_MAX: usize = 12;
@@ -31,7 +31,7 @@ struct Expected {
     /// The possible sets of erased faces per photo. Erased faces are not restored when the photo is put
     /// again.
     erased: BTreeMap<u32, BTreeSet<ErasedFaces>>,
-    /// Groups of new photos of one put that was begun: either all of a group exist or none.
+    /// Groups of new photos, each of one put that was begun: either all photos of a group exist or none.
     together: Vec<Vec<u32>>,
     gone: BTreeSet<u32>,
 }
@@ -61,7 +61,7 @@ impl Oracle {
         Self { pack, collections: BTreeMap::new(), begun: None }
     }
 
-    /// Processes a line of the process. Errors if it contradicts the known state.
+    /// Processes a line that the process printed. Errors if the line contradicts the known state.
     pub fn observe(&mut self, line: &Line) -> Verdict<()> {
         match line {
             Line::Begin(op) => {
@@ -95,8 +95,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// Opens the data folder as a program does after a crash and checks it against the known state. The state
-    /// found is the known state from then on.
+    /// Opens the data folder as a program does after a crash, checks it against the known state, and sets the
+    /// known state to the state found.
     pub fn check(&mut self, data: &Path) -> Verdict<Seen> {
         let folder = DataDir::open(data, None).map_err(|error| format!("opening: {error}"))?;
         if let Some(remark) = folder.warnings().iter().find(|remark| remark.contains("could not")) {
@@ -122,7 +122,7 @@ impl Oracle {
             } else if expected.may_be_absent {
                 expected.settle(None);
             } else {
-                return Err(about("it must exist and is lost".to_owned()));
+                return Err(about("the collection must exist and is lost".to_owned()));
             }
         }
         Ok(seen)
@@ -234,7 +234,7 @@ impl Expected {
         self.photos.entry(number).or_insert_with(|| BTreeSet::from([None]))
     }
 
-    /// Removes the groups with photos that a later operation changes: these need no longer be atomic.
+    /// Removes the groups with photos that a later operation changes, because they need no longer be atomic.
     fn remove_groups(&mut self, op: &Op) {
         let touched: BTreeSet<u32> = match op {
             Op::Put(_, numbers) | Op::DeletePhotos(_, numbers) => numbers.iter().copied().collect(),
@@ -244,7 +244,7 @@ impl Expected {
         self.together.retain(|group| group.iter().all(|number| !touched.contains(number)));
     }
 
-    /// Checks counts of the running process, if the state of every photo is known.
+    /// Checks the counts that the running process printed, if the state of every photo is known.
     fn compare(&self, photos: usize, faces: usize) -> Verdict<()> {
         let mut expected = (0, 0);
         for states in self.photos.values() {
@@ -263,7 +263,7 @@ impl Expected {
     /// Checks an opened collection against the possible states. Returns its photos.
     fn check(&self, collection: &Collection, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u8>>> {
         if !self.may_be_present {
-            return Err("it was deleted and is back".to_owned());
+            return Err("the collection was deleted and exists again".to_owned());
         }
         let harmless = |remark: &&String| remark.contains("interrupted erasures were completed");
         if let Some(remark) = collection.warnings().iter().find(|remark| !harmless(remark)) {
@@ -297,7 +297,7 @@ impl Expected {
         Ok(photos)
     }
 
-    /// Sets the known state to what was found.
+    /// Sets the known state to the state that a check has found.
     fn settle(&mut self, seen: Option<BTreeMap<u32, BTreeSet<u8>>>) {
         self.may_be_present = seen.is_some();
         self.may_be_absent = seen.is_none();
@@ -351,7 +351,7 @@ fn photos_of(gallery: &Gallery, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u
         let faces =
             faces.ok_or_else(|| format!("photo {number} has faces that are not its own"))?;
         if photos.insert(number, faces).is_some() {
-            return Err(format!("photo {number} is there twice"));
+            return Err(format!("photo {number} exists twice"));
         }
     }
     Ok(photos)

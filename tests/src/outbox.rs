@@ -2,11 +2,11 @@ use std::time::{Duration, Instant};
 
 use crate::service::Service;
 
-/// Time in which a mail must be written; only a failing test waits for it.
+/// Maximum time until a mail is written. Only a failing test waits that long.
 const SENT_MAX: Duration = Duration::from_secs(60);
 
-/// Waits for `number` mails in the outbox folder, to which mails are written if no mail server is configured.
-/// Returns their text. Fails the test if there are more.
+/// Waits for `number` mails in the outbox folder, to which the service writes mails if no mail server is
+/// configured. Returns the texts of the mails. Fails the test if there are more mails.
 pub fn outbox(service: &Service, number: usize) -> Vec<String> {
     let end = Instant::now() + SENT_MAX;
     loop {
@@ -15,7 +15,7 @@ pub fn outbox(service: &Service, number: usize) -> Vec<String> {
         let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
         let mails: Vec<String> = whole.map(|path| std::fs::read_to_string(path).unwrap()).collect();
         if mails.len() >= number {
-            assert_eq!(mails.len(), number, "no mail too many");
+            assert_eq!(mails.len(), number, "too many mails");
             return mails;
         }
         assert!(Instant::now() < end, "expected {number} mails, received {}", mails.len());

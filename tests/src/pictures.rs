@@ -1,4 +1,4 @@
-//! Encodes pictures in many formats, and builds files that are not what their headers claim. Works in memory.
+//! Encodes pictures in many formats, and builds files whose content contradicts their headers. Works in memory.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -91,7 +91,7 @@ impl Drawing {
         encode_jpeg(&DynamicImage::ImageLuma8(self.0.to_luma8()))
     }
 
-    /// Encodes a JPEG with many scans, as exports for the web are.
+    /// Encodes a JPEG with many scans, like photos exported for the web.
     pub fn progressive_jpeg(&self) -> Vec<u8> {
         let (width, height) = self.size();
         let (width, height) = (width as usize, height as usize);

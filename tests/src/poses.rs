@@ -13,8 +13,8 @@ const POSES: [(&str, f32, f32); 5] = [
     ("turn_up", 0.0, 20.0),
     ("turn_down", 0.0, -20.0),
 ];
-/// Factors of the angle while the guidance stays the same: people try different angles, because they do not
-/// know which is enough.
+/// Factors of the angle while the guidance does not change. People try different angles, because they do not
+/// know which angle is sufficient.
 const SHARES: [f32; 4] = [0.8, 0.95, 1.1, 1.25];
 
 /// A folder of video files with the poses that a challenge requests. The browser plays them as its camera;

@@ -24,8 +24,8 @@ pub fn password() -> &'static str {
     PASSWORD
 }
 
-/// A PostgreSQL cluster, one for each test program, run by the system's package. It ends with the test
-/// program, even if that is killed.
+/// The PostgreSQL cluster of this test program, run by the system's package. It ends with the test program,
+/// even if the program is killed.
 struct Cluster {
     socket: String,
     /// The cluster runs while the standard input of this process is open.
@@ -63,7 +63,8 @@ impl Cluster {
     }
 }
 
-/// Returns a shell, for root as the user `postgres` of the package: PostgreSQL refuses to run as root.
+/// Returns a shell. For root, it runs as the package's user `postgres`, because PostgreSQL refuses to run as
+/// root.
 fn shell() -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new("sh");
@@ -86,7 +87,7 @@ fn programs() -> PathBuf {
         has("initdb") && has("pg_ctl") && has("postgres")
     };
     folders.into_iter().rfind(complete).unwrap_or_else(|| {
-        panic!("PostgreSQL is not here: 'make deps' installs the package 'postgresql'")
+        panic!("PostgreSQL is not installed: 'make deps' installs the package 'postgresql'")
     })
 }
 

@@ -1,7 +1,7 @@
 //! Simulates power cuts: rebuilds a folder from the shadow that the preloaded library keeps. A file's content
-//! is durable after its fsync, a name after the fsync of its folder. A strict cut keeps exactly that. After a
-//! random cut, each file also keeps, loses or tears what was not synced, and each folder keeps the first of
-//! its unsynced changes in order, as journaling file systems do.
+//! is durable after its fsync, and a name after the fsync of its folder. A strict cut keeps only durable data.
+//! In a random cut, the unsynced content of each file is kept, lost or torn, and each folder keeps its first
+//! unsynced changes, in order and in random number, as journaling file systems do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Permissions};
@@ -12,14 +12,14 @@ use crate::rng::Rng;
 
 const PAGE_BYTES: usize = 4096;
 
-/// How a power cut treats unsynced changes.
+/// The effect of a power cut on unsynced changes.
 pub enum Cut<'a> {
-    /// All are lost.
+    /// All unsynced changes are lost.
     Strict,
-    /// Each is kept, lost or torn at random; of a torn file only the first bytes are written.
+    /// Each unsynced change is kept, lost or torn at random. Only the first bytes of a torn file are written.
     Random(&'a mut Rng),
-    /// Like `Random`, but a torn file lacks any of its appended pages: a kernel need not write pages in
-    /// order.
+    /// Like `Random`, but a torn file lacks random pages of its appended data, because a kernel need not write
+    /// pages in order.
     Holes(&'a mut Rng),
 }
 
@@ -55,7 +55,7 @@ struct Left {
 }
 
 impl Power {
-    /// Treats everything in `root` as durable. Creates `shadow` again; it must be on the same file system.
+    /// Treats all files in `root` as durable. Recreates `shadow`, which must be on the same file system.
     pub fn new(root: &Path, shadow: &Path) -> Self {
         let power = Self { root: root.to_path_buf(), shadow: shadow.to_path_buf() };
         power.settle();
@@ -124,8 +124,8 @@ struct Rebuild<'a> {
     paths: HashMap<u64, PathBuf>,
     cut: Cut<'a>,
     changes: Vec<Change>,
-    /// The last change that is applied. If a file was moved between folders it is one change for all folders,
-    /// because such a move is atomic; otherwise (`None`) each folder has its own.
+    /// The number of the last change that is applied in all folders, if a file was moved between folders: such
+    /// a move is atomic. `None` if each folder has a last change of its own.
     last: Option<u64>,
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::samples::cache;
 
 /// Installs the Python package `name` of the requirements file `pinned` into the user's cache, unless it is
-/// there. Packages are pinned by hashes and installed as wheels only, so none of their code runs during
+/// installed. Packages are pinned by hashes and installed as wheels only, so none of their code runs during
 /// installation. Returns the folder for `PYTHONPATH`.
 pub fn installed(name: &str, pinned: &str) -> PathBuf {
     let tools = cache().join("tools");
@@ -20,7 +20,7 @@ pub fn installed(name: &str, pinned: &str) -> PathBuf {
     if std::fs::read_to_string(&marker).is_ok_and(|text| text == pinned) {
         return folder;
     }
-    // Remains of an interrupted or older installation.
+    // Removes an interrupted or older installation.
     let _ = std::fs::remove_dir_all(&folder);
     let requirements = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(requirements.path(), pinned).unwrap();

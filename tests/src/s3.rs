@@ -24,7 +24,7 @@ pub struct S3Server {
 
 impl S3Server {
     /// Returns the service of this test program, and starts it if needed. Tests share its buckets, so each
-    /// uses its own prefix.
+    /// test uses its own prefix.
     pub fn start() -> &'static Self {
         static SERVER: OnceLock<S3Server> = OnceLock::new();
         SERVER.get_or_init(|| {
@@ -47,7 +47,7 @@ impl S3Server {
         self.info[what].as_str().unwrap()
     }
 
-    /// Returns the configuration with the right credentials.
+    /// Returns a configuration with valid credentials.
     pub fn access(&self) -> S3Config {
         self.access_at(self.says("endpoint"), "access_key_id", self.says("secret_access_key"))
     }

@@ -154,7 +154,7 @@ pub fn numbers(list: &Value) -> Vec<f64> {
     list.as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number")).collect()
 }
 
-/// A temporary file system of limited size, or read-only. Needs root and the right to mount.
+/// A temporary file system of limited size that can be made read-only. Needs root and the right to mount.
 pub struct Tmpfs {
     at: PathBuf,
 }
@@ -177,7 +177,7 @@ impl Tmpfs {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        // Lazily, so that a failed test leaves no mount behind even if files are open.
+        // The unmount is lazy, so that a failed test leaves no mount behind even if files are open.
         let _ = Command::new("umount").arg("-l").arg(&self.at).output();
     }
 }

@@ -13,7 +13,7 @@ use crate::client::{Client, Wire};
 use crate::postgres;
 use crate::sandbox::{Outcome, Sandbox};
 
-/// Time after which a start counts as stuck; only a failing test waits for it.
+/// Maximum duration of a start. Only a failing test waits that long.
 const START_MAX: Duration = Duration::from_secs(300);
 
 const LOG_FILTER: &str = "debug,sqlx=info";
@@ -29,7 +29,7 @@ pub enum Database {
 pub struct Service {
     pub sandbox: Sandbox,
     wire: Arc<Wire>,
-    /// `None`: SQLite in the data folder.
+    /// The address of the database; `None` for SQLite in the data folder.
     database: Option<String>,
     log_filter: &'static str,
     environment: Vec<(&'static str, String)>,
@@ -51,7 +51,7 @@ struct Capture {
 
 #[derive(Default)]
 struct Output {
-    /// Everything except the lines with the setup link, which contain a token on purpose.
+    /// All lines except those with the setup link, which contain a token on purpose.
     log: String,
     address: Option<String>,
     setup: Option<String>,
@@ -70,8 +70,8 @@ impl Service {
         Self::launch(sandbox, database, log_filter, Vec::new())
     }
 
-    /// Starts a service in `sandbox` on the database at an address of [`postgres::fresh_database`]; `None`: on
-    /// SQLite in the data folder.
+    /// Starts a service in `sandbox` on the database at an address of [`postgres::fresh_database`], or on
+    /// SQLite in the data folder if `None`.
     pub fn start_on(sandbox: Sandbox, database: Option<String>) -> Self {
         Self::launch(sandbox, database, LOG_FILTER, Vec::new())
     }
@@ -128,7 +128,7 @@ impl Service {
             .command()
             .env("PICPICK_LOG", self.log_filter)
             .env("NO_COLOR", "1")
-            // Each client of a test sends its own address.
+            // Each client of a test sends its own address in `X-Forwarded-For`.
             .env("PICPICK_TRUSTED_PROXIES", "127.0.0.1")
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())

@@ -10,11 +10,13 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/shim");
 /// The fault at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The call fails with EIO, once or from then on.
+    /// The call fails with EIO.
     Eio,
+    /// The call and all later calls fail with EIO.
     EioFromThenOn,
-    /// The call fails with ENOSPC, once or from then on.
+    /// The call, or the next one that takes space, fails with ENOSPC.
     Enospc,
+    /// The call and all later calls that take space fail with ENOSPC.
     EnospcFromThenOn,
     /// The process aborts, as on a panic that aborts.
     Abort,
@@ -97,7 +99,8 @@ pub fn read_trace(path: &Path) -> (Vec<Call>, Option<Call>) {
 }
 
 /// Compiles the library unless it exists, and returns its path. Needs Linux and a C compiler called `cc`. The
-/// file is beside the test programs and named by the hash of its source, so an outdated one is never used.
+/// file is beside the test programs and named by the hash of its source, so an outdated library
+/// is never used.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {

@@ -9,7 +9,7 @@ use crate::python::installed;
 
 const PINNED: &str = include_str!("../smtp_server/requirements.txt");
 const PROGRAM: &str = include_str!("../smtp_server/serve.py");
-/// Time in which mails must arrive; only a failing test waits for it.
+/// Maximum time until mails arrive. Only a failing test waits that long.
 const MAIL_MAX: Duration = Duration::from_secs(120);
 
 /// A local mail server: aiosmtpd in its own process, with password authentication. Stopped when the value is

@@ -14,7 +14,7 @@ pub type Landmarks = [[f32; 2]; 5];
 
 /// Size of a frame, px, as cameras in browsers deliver it.
 pub const FRAME: (u32, u32) = (640, 480);
-/// Height of the face in a frame, as a share of it.
+/// Height of the face in a frame, as a share of the frame's height.
 const FACE_SHARE: f32 = 0.4;
 
 // Measures of a head in units of the distance from eyes to mouth (about 65 mm).

@@ -17,7 +17,8 @@ pub struct Line {
 struct Far {
     /// The target, `127.0.0.1:PORT`; it need not exist.
     behind: Mutex<String>,
-    /// For each of the next connections, the number of bytes to the service after which it is cut.
+    /// For each of the next connections, the number of bytes to the service after which the
+    /// connection is cut.
     cuts: Mutex<VecDeque<u64>>,
     /// Speed limit of each connection to the service, bytes/s; 0: none.
     bytes_per_s: AtomicU64,

@@ -1,5 +1,5 @@
 //! Resolves the imports of a crate's sources to modules of that crate. Works on text: macros are not
-//! expanded, re-exports are not followed, and a path counts for the longest module path that it names.
+//! expanded, re-exports are not followed, and a path is an import of the longest module path that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -30,7 +30,8 @@ pub const SERVER: Layers = Layers {
     folders: &["cli", "web", "api", "http", "infra"],
 };
 
-/// The way of a photo and of a selfie, from the opened collection down to errors. `lib.rs` only declares and exports.
+/// The layers of the engine: the way of a photo and of a selfie, from the opened collection down to errors.
+/// `lib.rs` only declares and exports.
 pub const ENGINE: Layers = Layers {
     folder: "engine/src/",
     rows: &[
@@ -55,8 +56,8 @@ impl Layers {
         self.rows.iter().position(|row| row.contains(&layer))
     }
 
-    /// Returns the module of a file: `api/photo` for `api/photo/routes.rs`, `app` for `app.rs`. `None` for files
-    /// that only declare modules: `lib.rs`, and the `mod.rs` of a layer.
+    /// Returns the module of a file: `api/photo` for `api/photo/routes.rs`, `app` for `app.rs`. `None` for
+    /// files that only declare modules: `lib.rs`, and the `mod.rs` of a layer.
     fn module<'a>(&self, file: &'a str) -> Option<&'a str> {
         let layer = layer_of(file)?;
         if !self.folders.contains(&layer) {
@@ -68,7 +69,7 @@ impl Layers {
         (!name.is_empty()).then(|| &path[..layer.len() + 1 + name.len()])
     }
 
-    /// Returns the imports of a higher layer, or of another layer of the same row.
+    /// Returns the imports of a higher layer, of another layer of the same row, or of an unlisted layer.
     pub fn upward(&self, files: &[(String, String)]) -> Vec<String> {
         let wrong = |Import { from, line, to }: Import| {
             let (from_layer, to_layer) = (layer_of(&from)?, layer_of(&to)?);

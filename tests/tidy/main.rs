@@ -78,7 +78,7 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
-/// The sources below `folder`, by their path below it.
+/// Returns the sources below `folder`, with their paths relative to `folder`.
 fn crate_sources(folder: &str) -> Vec<(String, String)> {
     let below =
         |(path, text): (String, String)| Some((path.strip_prefix(folder)?.to_owned(), text));

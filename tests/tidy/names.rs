@@ -58,8 +58,8 @@ pub fn doubles(named: &[Named], by_file: bool, what: &str) -> Vec<String> {
     breaches
 }
 
-/// Returns the structs, enums, traits, unions and type aliases that a source defines at any module level; associated types
-/// of an `impl` are no definitions.
+/// Returns the structs, enums, traits, unions and type aliases that a source defines at any module level;
+/// associated types of an `impl` are no definitions.
 pub fn types(path: &str, text: &str) -> Vec<Named> {
     let code = code_of(text);
     let mut found = Vec::new();

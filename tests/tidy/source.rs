@@ -71,8 +71,8 @@ fn quoted_end(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     (at + 1).min(bytes.len())
 }
 
-/// Returns the end of the char literal at `at`. It closes after one character or an escape; a lifetime does
-/// not close, and `at` is returned.
+/// Returns the end of the char literal at `at`, or `at` for a lifetime. A char literal closes after one
+/// character or one escape; a lifetime does not close.
 fn char_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
         Some(b'\\') => quoted_end(bytes, at + 1, b'\''),

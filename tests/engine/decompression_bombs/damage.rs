@@ -7,7 +7,7 @@ use picpick_tests::sample;
 
 use super::{Bomb, Random, Visit};
 
-/// Longest side of the smaller photos, px; small, because many files are made.
+/// Longest side of the smaller photos, px. Small, because hundreds of files are made from each photo.
 const SIDE_PX: u32 = 400;
 
 pub fn all(visit: Visit<'_>) {
@@ -53,7 +53,7 @@ fn photos() -> Vec<(&'static str, Vec<u8>)> {
 
 type Photos = [(&'static str, Vec<u8>)];
 
-/// Truncates photos in the header, where structure is dense, near the end, and at random.
+/// Truncates photos in the header, near the end, and at random lengths.
 fn cut(photos: &Photos, random: &mut Random, visit: Visit<'_>) {
     for (name, bytes) in photos {
         let near = (1..8).map(|step| step * 17);
@@ -114,9 +114,9 @@ fn resized(photos: &Photos, visit: Visit<'_>) {
 fn mislabelled(photos: &Photos, visit: Visit<'_>) {
     for (name, bytes) in photos {
         for (other, head) in photos {
-            let kept = 12.min(bytes.len());
+            let replaced = 12.min(bytes.len());
             if name != other && name.rsplit('.').next() != other.rsplit('.').next() {
-                let bytes = [&head[..kept], &bytes[kept..]].concat();
+                let bytes = [&head[..replaced], &bytes[replaced..]].concat();
                 visit(Bomb { name: format!("{name} that begins like {other}"), bytes });
             }
         }

@@ -34,8 +34,9 @@ fn segment(out: &mut Vec<u8>, code: u8, content: &[u8]) {
     out.extend(content);
 }
 
-/// Returns everything up to the first scan. The codes for "no difference" and "end of block" are one bit, 0;
-/// code 10 in the second table means "no coefficients for up to 32,767 blocks".
+/// Returns a JPEG's bytes before its first scan. The codes for "no difference" in the first Huffman table and
+/// for "end of block" in the second are one bit, 0. Code 10 in the second table means "no coefficients for up
+/// to 32,767 blocks".
 fn start(frame: u8, depth: u8, (width, height): (u16, u16), colours: &[u8]) -> Vec<u8> {
     let mut out = vec![0xff, 0xd8];
     segment(&mut out, 0xdb, &[[0].as_slice(), &[1; 64]].concat());
@@ -67,7 +68,7 @@ fn ids(colours: &[u8]) -> Vec<u8> {
     (1..=colours.len() as u8).collect()
 }
 
-/// Returns zeros: `bits` bits for each block of a picture, at most 4 MiB, and 64 bytes more.
+/// Returns zero bytes: `bits` bits for each block of a picture, at most 4 MiB, and 64 bytes more.
 fn blank((width, height): (u16, u16), colours: usize, bits: usize) -> Vec<u8> {
     let blocks = usize::from(width).div_ceil(8) * usize::from(height).div_ceil(8) * colours;
     vec![0; (blocks * bits / 8).min(4 << 20) + 64]
@@ -121,7 +122,7 @@ fn sizes(visit: Visit<'_>) {
     }
 }
 
-/// Makes progressive pictures with many scans that add nothing.
+/// Makes progressive pictures with many scans that change no coefficient.
 fn scans(visit: Visit<'_>) {
     for size in [(2_000, 2_000), (5_000, 5_000), (5_700, 5_700), (8_000, 8_000), (65_500, 400)] {
         for number in [10, 78, 200, 201, 5_000] {

@@ -17,13 +17,13 @@ use picpick_engine::DecodeLimits;
 use serde_json::Value;
 
 const FILES: usize = 1_000;
-/// Limit of a file's peak memory above that of a process that has decoded nothing, bytes.
+/// Limit of the peak memory while a file is decoded, above the memory of a process without a file, bytes.
 const PEAK_BYTES_MAX: u64 = 256 << 20;
 /// Allowance of the process beyond the memory that the engine announces for decoding (stacks, allocator),
 /// bytes.
 const SLACK_BYTES: u64 = 8 << 20;
-/// Time without output after which a decoder counts as hung; far longer than decoding takes on a busy
-/// machine.
+/// Maximum time without output before a decoder counts as hung; much longer than decoding a file takes on a
+/// busy machine.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// A hostile file; the name describes how it was made.
@@ -32,7 +32,7 @@ struct Bomb {
     bytes: Vec<u8>,
 }
 
-/// Receives the files one by one, so that they are never all in memory.
+/// A function that receives the files one by one, so that only one file is in memory.
 type Visit<'a> = &'a mut dyn FnMut(Bomb);
 
 /// A deterministic random number generator (xorshift).
@@ -51,7 +51,7 @@ impl Random {
     }
 }
 
-/// The process that decodes; it is restarted after a crash.
+/// The decoding process, which the test restarts after a crash.
 struct Decoder {
     child: Child,
     reports: Receiver<String>,
@@ -60,8 +60,8 @@ struct Decoder {
 impl Decoder {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_picpick-decode-reporter"))
-            // Large blocks are returned to the system at once, so that no file is charged for the previous
-            // one.
+            // Freed blocks of 256 KiB and more are returned to the system at once, so that a file's peak
+            // memory does not include memory of the previous file.
             .env("MALLOC_MMAP_THRESHOLD_", "262144")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -38,7 +38,7 @@ fn zeros(zeros: usize) -> Vec<u8> {
     out
 }
 
-/// Returns a chunk with `length` in its length field, whatever the length of `data`.
+/// Returns a chunk with `length` in its length field, independent of the length of `data`.
 fn lying_chunk(name: &[u8; 4], length: u32, data: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes()[..], name, data, &[0; 4]].concat()
 }

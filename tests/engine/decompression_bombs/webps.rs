@@ -139,7 +139,7 @@ fn lossless_sizes(visit: Visit<'_>) {
     }
 }
 
-/// Makes groups of Huffman tables, each of which takes far more memory than bits in the file.
+/// Makes groups of Huffman tables. Each table takes far more memory than its bits in the file.
 fn tables(visit: Visit<'_>) {
     for (groups, size) in [
         (200_u32, (500, 500)),

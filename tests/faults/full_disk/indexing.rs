@@ -150,9 +150,9 @@ fn a_collection_is_purged_with_a_receipt_on_a_full_disk() {
         assert_eq!(index.status, 0, "{index:?}");
     }
     fill(&at.join("ballast"), 0);
-    // Reads still work,
+    // Reads still work.
     assert_eq!(known(&sandbox, &data).len(), 1);
-    // and a purge completes with its receipt.
+    // A purge completes with its receipt.
     let delete = ["--json", "collections", "delete", "Event", "--yes"];
     let purged = Outcome::of(sandbox.command_for(&data).args(delete));
     assert_eq!(purged.status, 0, "{purged:?}");

@@ -1,6 +1,6 @@
-//! Simulates a disk that is full from a chosen system call on; `indexing.rs` fills a real one. Reads must
-//! still work, and with free space again all acknowledged changes must be there. `PICPICK_TEST_FAULT_POINTS`
-//! sets the number of calls that are tried (default 20; the long run is 100).
+//! Simulates a disk that is full from a chosen system call on; `indexing.rs` fills a real disk. Reads must
+//! still work. Once the disk has free space, all acknowledged changes must be there.
+//! `PICPICK_TEST_FAULT_POINTS` sets the number of calls that are tried (default 20; the long run is 100).
 
 use picpick_tests::harness::{Ending, Harness, Job};
 use picpick_tests::shim::{FaultKind, Faults, read_trace};
@@ -49,7 +49,8 @@ impl FullDiskFigures {
     }
 }
 
-/// Runs a child that finds the disk full from call `call` on, and then another one with free space.
+/// Runs a child whose disk is full from call `call` on, and then a child whose disk has free space. Checks the
+/// data folder after each. Returns the result of the first child.
 fn fill_at(before: &Harness, job: Job, call: u64) -> Ending {
     let mut harness = before.twin();
     let faults = Faults { at: Some((call, FaultKind::EnospcFromThenOn)), ..Faults::default() };

@@ -13,7 +13,7 @@ use picpick_tests::{Rng, Sandbox, cache, crowd, sandbox, times};
 const PHOTOS: usize = 200;
 /// Upper bound of the lines of acknowledged photos that a child prints before it is killed.
 const LINES_MAX: u64 = 12;
-/// Upper bound of the random time between those lines and the kill, ms.
+/// Upper bound of the random time between the last of these lines and the kill, ms.
 const DELAY_MS_MAX: u64 = 400;
 
 /// The photos known to be durable, with their number of faces.
@@ -45,7 +45,7 @@ fn read_acknowledged(
     lines_read
 }
 
-/// Starts a child and kills it at a random time. Returns whether it was still running.
+/// Starts a child and kills it at a random time. Returns whether the child was still running.
 fn kill_once(
     sandbox: &Sandbox,
     photos: &Path,

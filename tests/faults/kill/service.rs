@@ -8,11 +8,11 @@ use std::time::Duration;
 use picpick_tests::album::{Album, CHUNK_BYTES, header, place_of, sha256, variant};
 use picpick_tests::{Database, Rng, sample, service, times};
 
-/// Upper bound of the photos that are sent between two kills.
+/// Upper bound of the number of photos that are sent between two kills.
 const PHOTOS_MAX: u64 = 6;
 const DELAY_MS_MAX: u64 = 1200;
 
-/// What the service has acknowledged.
+/// The photos and uploads that the service has acknowledged.
 #[derive(Default)]
 struct Acknowledged {
     /// Photos: id by SHA-256.
@@ -72,7 +72,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_indexed_twice() {
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "Wedding");
     let album = Album { client: owner.client.clone(), event };
-    // One face each, and more than one chunk.
+    // Each file has one face and more than one chunk.
     let picture = std::fs::read(sample("obama.jpg")).unwrap();
     let mut known = Acknowledged::default();
     let (mut next, mut unfinished) = (0, BTreeSet::new());
@@ -98,7 +98,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_indexed_twice() {
         let listed: BTreeSet<String> =
             album.photos().iter().map(|photo| photo["id"].as_str().unwrap().to_owned()).collect();
         let lost = known.photos.values().find(|photo| !listed.contains(*photo));
-        assert_eq!(lost, None, "a photo was acknowledged and is not there");
+        assert_eq!(lost, None, "an acknowledged photo is lost");
     }
     for number in 0..next {
         send(&album, &variant(&picture, number), &mut known, &mut rng)
@@ -109,7 +109,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_indexed_twice() {
     assert_eq!(album.photos().len(), next, "each file is one photo");
     assert_eq!(known.photos.len(), next);
     let people = album.client.get(&album.path("/people")).is(200).document();
-    assert_eq!(people["faces"], next, "each photo's face is there once");
-    assert_eq!(album.found(&picture).len(), next, "and is found");
+    assert_eq!(people["faces"], next, "each photo has one face");
+    assert_eq!(album.found(&picture).len(), next, "a search finds each photo");
     println!("{kills} kills, {next} photos");
 }

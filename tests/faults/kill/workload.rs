@@ -8,12 +8,13 @@ use std::time::Duration;
 use picpick_tests::harness::Job;
 use picpick_tests::{Rng, harness, times};
 
-/// Operations of a child; more than it completes before it is killed.
+/// Number of operations of a child; more than a child completes before it is killed.
 const OPS: usize = 400;
-/// Upper bounds of the lines that a child prints before it is killed, and of the random time after that, µs.
+/// Upper bound of the lines that a child prints before it is killed.
 const LINES_MAX: u64 = 60;
+/// Upper bound of the random time between the last of these lines and the kill, µs.
 const DELAY_US_MAX: u64 = 8000;
-/// Kills after which a new data folder is created, because the remains of interrupted work make each check
+/// Kills after which a new data folder is created, because files of interrupted operations make each check
 /// slower.
 const KILLS_PER_FOLDER: usize = 250;
 

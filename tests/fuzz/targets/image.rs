@@ -1,6 +1,6 @@
-//! Probes and decodes bytes as a photo. Neither may crash or return anything but an image error, and the
-//! picture must have the size that the header announced. The limits are small, so that many files are tried
-//! per second.
+//! Probes and decodes bytes as a photo. Neither step may crash or return an error other than `Error::Image`,
+//! and the picture must have the size that the header announced. The limits are small, so that each file takes
+//! little time.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Parses text as a model pack manifest. It must give a valid pack or an error with a reason.
+//! Parses text as a model pack manifest. The result must be a valid pack or an error with a reason.
 
 #![no_main]
 
@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use libfuzzer_sys::fuzz_target;
 use picpick_engine::{Error, Pack};
 
-/// Returns the file for the manifest, in memory if possible: packs can be read from files only.
+/// Returns the path of the file for the manifest, because packs can be read from files only. The file is in
+/// memory if the system allows it.
 fn file() -> &'static PathBuf {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     FILE.get_or_init(|| {

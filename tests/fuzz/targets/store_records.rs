@@ -58,7 +58,7 @@ fn corrections(bytes: &[u8]) {
 }
 
 fn graph(bytes: &[u8]) {
-    // With a correct checksum, which a fuzzer would not find.
+    // Appends a correct checksum, because a fuzzer would not find one.
     let signed = [bytes, &Sha256::digest(bytes)].concat();
     if let Ok(index) = HnswIndex::from_bytes(&signed) {
         let query = vec![0.5; index.dim()];

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::table::ROLES;
 
-/// The path parameters and body fields for which there are resources. All others get an unknown id.
+/// The path parameters and body fields that get the id of an existing resource. All others get an unknown id.
 pub const KINDS: [&str; 18] = [
     "studio",
     "event",
@@ -103,11 +103,12 @@ impl Caller {
 /// Two studios with resources of every kind, and callers of every kind.
 pub struct World<'a> {
     service: &'a Service,
-    /// Creates the resources of the studio under test and is not one of the callers.
+    /// The owner of the studio under test, who creates its resources and is not one of the callers.
     owner: Person,
-    /// Owns the other studio and its resources, and is not one of the callers.
+    /// The owner of the other studio, who creates its resources and is not one of the callers.
     stranger: Person,
-    /// The ids of the resources that no request deletes, by location and kind. All requests share them.
+    /// The ids of the resources that no request deletes, by location and kind. All requests share these
+    /// resources.
     things: BTreeMap<(u8, &'static str), String>,
     pub callers: Vec<Caller>,
     /// The token of the album's link.
@@ -138,8 +139,8 @@ fn callers(
     [studio, elsewhere, event]: [&str; 3],
 ) -> Vec<Caller> {
     let mut callers = vec![Caller::anonymous(service.client())];
-    // The caller is a second owner of the other studio: requests may end a caller's sessions, and the first
-    // owner's must last.
+    // The caller is a second owner of the other studio, because requests may end a caller's sessions and the
+    // sessions of the first owner must not end.
     let foreign = service.member(stranger, elsewhere, "owner", None);
     callers.push(Caller::person("a foreign owner", Standing::Foreign, foreign));
     let key = stranger.new_key(elsewhere, "owner", None).is(201).field("key");
@@ -238,7 +239,7 @@ impl<'a> World<'a> {
             for kind in ["face", "a", "b"] {
                 put(place, kind, face.clone());
             }
-            // Requests delete photos and uploads of the own studio, so `id` creates them on demand.
+            // Requests delete photos and uploads of the studio under test, so `id` creates them on demand.
             if place == Place::Foreign {
                 put(place, "photo", photo);
                 put(place, "upload", begun(album));
@@ -261,7 +262,7 @@ impl<'a> World<'a> {
     }
 
     /// Returns the value of the parameter or field `name` in a request of `caller` for a resource in `place`;
-    /// `None` if the API description is enough to generate it.
+    /// `None` if the API description is enough to generate the value.
     pub fn fill(&self, name: &str, place: Place, caller: &Caller) -> Option<String> {
         let made_up = || format!("{}-{}", name, unknown_id());
         let person = caller.person.as_ref();
@@ -434,7 +435,7 @@ fn spare_photo(album: &Album) -> String {
     match album.photos().iter().find(|photo| photo["name"] == NAME) {
         Some(photo) => photo["id"].as_str().unwrap().to_owned(),
         None => {
-            // Above the variant numbers that `Place` gives.
+            // The number is higher than those of the variants that `World` uploads for each `Place`.
             let number = 1000 + NUMBER.fetch_add(1, Ordering::SeqCst);
             album.upload(NAME, &variant(&picture(), number))
         }

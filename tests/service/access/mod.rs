@@ -1,7 +1,7 @@
 //! Sends every operation of the API as every kind of caller, for own, foreign and unknown resources, and
 //! compares the responses with the access rules.
 //!
-//! The requests are generated from the API description (`tests/src/openapi.rs`), the expected access comes
+//! The requests are generated from the API description (`tests/src/openapi.rs`); the expected access comes
 //! from `table.rs`. A new route is covered without a change here; a route without a rule fails the test.
 
 mod fixtures;
@@ -29,7 +29,7 @@ struct Findings {
     tried: usize,
     unauthorised: usize,
     succeeded: BTreeSet<String>,
-    /// A caller made a forbidden change, so that later requests may meet missing resources.
+    /// True if a caller made a forbidden change. Later requests may then find that a resource is missing.
     spoilt: bool,
 }
 

@@ -70,7 +70,7 @@ fn change_requests_disclose_nothing_and_are_limited(service: Service) {
     let owner = service.owner();
     let other = service.member(&owner, &owner.studio(), "viewer", None);
     settled(&service);
-    // The invitation of `other`.
+    // The service has sent one mail before: the invitation of `other`.
     let invited = 1;
     let free = new_email();
     let (taken, untaken) = (ask(&owner, &other.email).is(202), ask(&owner, &free).is(202));
@@ -79,7 +79,7 @@ fn change_requests_disclose_nothing_and_are_limited(service: Service) {
     confirm(&service, &link_to(&mails, &other.email)).fails(409, "conflict");
     assert_eq!(owner.client.get("/me").is(200).field("email"), owner.email);
     other.sign_in();
-    // At most three valid links.
+    // An account has at most three valid links.
     ask(&owner, &new_email()).is(202);
     let refused = ask(&owner, &new_email()).fails(429, "too_many_requests");
     assert!(refused.headers.contains_key("retry-after"));
@@ -117,7 +117,7 @@ fn a_new_password_revokes_pending_links(service: Service) {
     owner.password = new_password();
     reset(&mails, &owner.password).is(204);
     confirm(&service, &link_to(&mails, &second)).fails(410, "gone");
-    // A change of the address revokes the password reset links sent to the old one.
+    // A change of the address revokes the password reset links that were sent to the old address.
     owner.client = owner.sign_in();
     let old = outbox(&service, 7);
     owner.client.signed_out().post("/password-resets", &json!({ "email": owner.email })).is(202);

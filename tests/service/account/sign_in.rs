@@ -269,7 +269,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Returns the app's code for the step `steps` steps of 30 s from now.
+/// Returns the app's code at the time `steps` × 30 s from now.
 fn code(app: &Totp, steps: u64) -> String {
     app.generate(now_s() + 30 * steps).to_string()
 }
@@ -305,8 +305,8 @@ fn sign_in_requires_the_second_factor_and_codes_are_single_use(service: Service)
     client.json("DELETE", path, Some(&json!({ "code": last }))).is(204);
     service.change_rows("DELETE FROM login_failures");
     owner.sign_in();
-    let kept = service.number("SELECT COUNT(*) FROM users WHERE totp_secret IS NOT NULL");
-    assert_eq!(kept, 0, "the secret is deleted with the second factor");
+    let secrets = service.number("SELECT COUNT(*) FROM users WHERE totp_secret IS NOT NULL");
+    assert_eq!(secrets, 0, "the secret is deleted with the second factor");
 }
 
 /// Sets up a second factor for `person` and resets the last used step, so that the current code counts as
@@ -332,7 +332,7 @@ fn a_new_password_requires_the_second_factor(service: Service) {
     let right = code(&app, 0);
     change(&owner.password, &new, None).fails(403, "forbidden");
     change(&owner.password, &new, Some(&code(&app, 1000))).fails(403, "forbidden");
-    // A request with a wrong password or a new one that is too short does not use up the code.
+    // A request with a wrong password, or with a new password that is too short, does not use up the code.
     change("not the password", &new, Some(&right)).fails(403, "forbidden");
     change(&owner.password, "short", Some(&right)).fails(422, "invalid");
     change(&owner.password, &new, Some(&right)).is(204);
@@ -395,16 +395,20 @@ fn an_account_export_holds_own_data_only(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let member = service.member(&owner, &studio, "editor", None);
-    let kept = member.client.get("/me/export").is(200);
-    let text = String::from_utf8(kept.body.clone()).unwrap();
-    let kept = kept.document();
-    assert_eq!(kept["account"]["email"], member.email.as_str());
+    let export = member.client.get("/me/export").is(200);
+    let text = String::from_utf8(export.body.clone()).unwrap();
+    let export = export.document();
+    assert_eq!(export["account"]["email"], member.email.as_str());
     assert_eq!(
-        (&kept["roles"][0]["role"], kept["sessions"].as_array().unwrap().len()),
+        (&export["roles"][0]["role"], export["sessions"].as_array().unwrap().len()),
         (&"editor".into(), 1)
     );
-    let actions: Vec<&str> =
-        kept["audit"].as_array().unwrap().iter().map(|it| it["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> = export["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["action"].as_str().unwrap())
+        .collect();
     assert_eq!(actions, ["sign_in", "member_join"]);
     for other in [owner.email.as_str(), owner.id.as_str(), "argon2", "otpauth", "hash\":\"\""] {
         assert!(!text.contains(other), "{other}: {text}");

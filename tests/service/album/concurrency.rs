@@ -1,6 +1,6 @@
 //! Races: concurrent changes of an album, and visitors who enter while the studio revokes access.
 //!
-//! Hashing a PIN takes some tenths of a second, which is the window of each race. The pauses only change how
+//! Hashing a PIN takes tenths of a second, which is the window of each race. The pauses only change how
 //! often a round hits the window; the assertions hold for any timing.
 
 use std::thread::{scope, sleep};

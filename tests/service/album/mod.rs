@@ -64,7 +64,7 @@ fn a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights(service: Service) {
     assert_eq!((&album["name"], &album["photos"]), (&json!("Asha & Ben"), &json!(1)));
     assert_eq!((&album["annotates"], album.get("visitor")), (&json!(true), None));
     assert_eq!(listed(&inside), std::slice::from_ref(&photo));
-    // A member's session opens no album, and an album session opens nothing else.
+    // A member's session opens no album, and an album session opens no other route.
     studio.owner.client.get("/album").fails(401, "unauthenticated");
     inside.get("/me").fails(401, "unauthenticated");
     inside.get(&studio.photos.path("/photos")).fails(401, "unauthenticated");
@@ -155,7 +155,7 @@ fn folders_decide_which_photos_are_visible(service: Service) {
     // A hidden folder with photos cannot be deleted, because its photos would become visible.
     let folder = studio.photos.path(&format!("/folders/{hidden}"));
     studio.owner.client.delete(&folder).fails(409, "conflict");
-    // An album limited to one folder shows its photos, and no photo once the folder is deleted.
+    // An album limited to one folder shows that folder's photos, and no photo once the folder is deleted.
     studio.change(&json!({ "folders": [open] })).is(200);
     assert_eq!(listed(&client), std::slice::from_ref(&shown));
     studio.change(&json!({ "folders": [hidden] })).is(200);
@@ -176,7 +176,7 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
     let private = studio.folder("Private", &json!({ "downloads": "off" }));
     let gift = studio.folder("Gift", &json!({ "downloads": "original" }));
     let plain = studio.upload("Größe 1.jpg", &picture, None);
-    let kept = studio.upload("b.jpg", &variant(&picture, 1), Some(&private));
+    let excluded = studio.upload("b.jpg", &variant(&picture, 1), Some(&private));
     let given = studio.upload("c.jpg", &variant(&picture, 2), Some(&gift));
     let client = visitor(&service, &studio);
     let take = |photo: &str| client.get(&format!("/album/photos/{photo}/download"));
@@ -187,7 +187,7 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
         studio.rules(&json!({ "downloads": rule }));
         let described = client.get(&format!("/album/photos/{plain}")).is(200).document();
         assert_eq!(described["download"], expected);
-        take(&kept).fails(403, "forbidden");
+        take(&excluded).fails(403, "forbidden");
         match rule {
             "web" => {
                 let web = take(&plain).is(200);
@@ -195,14 +195,14 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
                 assert!(saved.starts_with("attachment") && saved.ends_with("1.jpg"), "{saved}");
                 let (width, height) = jpeg_size(&web.body);
                 assert!(width.max(height) <= 2048 && web.body != picture, "{width} {height}");
-                let looked = client.get(&format!("/album/photos/{plain}/web")).is(200);
-                assert_eq!(looked.body, web.body);
+                let viewed = client.get(&format!("/album/photos/{plain}/web")).is(200);
+                assert_eq!(viewed.body, web.body);
             }
             "original" => assert_eq!(take(&plain).is(200).body, picture),
             _ => drop(take(&plain).fails(403, "forbidden")),
         }
     }
-    // The archive holds only the photo of the folder "Gift", because downloads of the event are off again.
+    // The archive holds only the photo of the folder "Gift", because the event allows no downloads.
     let zip = || {
         let all = client.get("/album/download").is(200).body;
         let mut archive = zip::ZipArchive::new(Cursor::new(all)).unwrap();
@@ -229,7 +229,7 @@ fn downloads_follow_event_and_folder_rules(service: Service) {
     studio.rules(&json!({ "downloads": "web", "watermark": "" }));
     let folder = studio.photos.path(&format!("/folders/{private}"));
     studio.owner.client.patch(&folder, &json!({ "downloads": "as_event" })).is(200);
-    take(&kept).is(200);
+    take(&excluded).is(200);
     studio.owner.client.patch(&folder, &json!({ "downloads": "all" })).fails(422, "invalid");
     studio.owner.client.patch(&folder, &json!({ "name": "Gift" })).fails(409, "conflict");
 }
@@ -304,9 +304,9 @@ fn a_watermark_is_in_the_pixels(service: Service) {
     let changed = difference(&plain.body, &marked.body);
     assert!((1.0..40.0).contains(&changed), "a mean difference of {changed}");
     assert_ne!(header(&plain, "etag"), header(&marked, "etag"));
-    // The original is not available any more, although originals may be downloaded.
+    // A visitor gets the watermarked picture instead of the original, although originals may be downloaded.
     assert_eq!(take().body, marked.body);
-    assert_eq!(web().body, marked.body, "kept");
+    assert_eq!(web().body, marked.body, "the stored picture is returned");
     studio.rules(&json!({ "watermark": "Another" }));
     let another = web();
     assert!(difference(&marked.body, &another.body) > 1.0, "the new text replaces the old one");

@@ -41,8 +41,8 @@ impl Page {
 
 impl Browser {
     fn new(service: &Service) -> Self {
-        // The server closes a connection whose request body it rejects unread. Browsers send the next request on another
-        // connection; this agent therefore reuses none.
+        // The server closes a connection if it rejects a request before it has read the body. This agent would
+        // send the next request on the closed connection, so it reuses no connection.
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -123,27 +123,27 @@ fn filled(service: &Service) -> (Studio, Vec<String>, String) {
 
 /// Returns a browser with an album session, and the path of the album's page.
 fn inside(service: &Service, studio: &Studio) -> (Browser, String) {
-    let (mut browser, door) = (Browser::new(service), format!("/a/{}", studio.token));
-    let page = browser.post(&door, &[("pin", VIEW)]).is(303);
-    assert_eq!(page.location(), door);
+    let (mut browser, entry) = (Browser::new(service), format!("/a/{}", studio.token));
+    let page = browser.post(&entry, &[("pin", VIEW)]).is(303);
+    assert_eq!(page.location(), entry);
     assert!(browser.cookie.starts_with("picpick_album=ppv_"));
-    (browser, door)
+    (browser, entry)
 }
 
 pub fn pages_work_without_scripts(service: Service) {
     let (studio, ids, folder) = filled(&service);
-    let door = format!("/a/{}", studio.token);
+    let entry = format!("/a/{}", studio.token);
     let mut browser = Browser::new(&service);
-    let page = browser.get(&door, "en").is(200);
+    let page = browser.get(&entry, "en").is(200);
     is_strict(&page);
     assert!(page.text().contains("Asha &amp; Ben") && page.text().contains("lang=\"en\""));
     assert!(!page.text().contains("/photos/"), "nothing is shown before the PIN");
     // A wrong PIN gives an error message, the right one opens the album.
-    let page = browser.post(&door, &[("pin", "000000")]).is(401);
+    let page = browser.post(&entry, &[("pin", "000000")]).is(401);
     is_strict(&page);
     assert!(page.text().contains("role=\"alert\""));
     let (mut browser, _) = inside(&service, &studio);
-    let page = browser.get(&door, "en").is(200);
+    let page = browser.get(&entry, "en").is(200);
     is_strict(&page);
     let text = page.text();
     assert!(
@@ -161,22 +161,22 @@ pub fn pages_work_without_scripts(service: Service) {
     for link in links.iter().filter(|link| link.starts_with('/')).take(80) {
         browser.get(&link.replace("&amp;", "&"), "en").is(200);
     }
-    let second = browser.get(&format!("{door}?page=2"), "en").is(200);
+    let second = browser.get(&format!("{entry}?page=2"), "en").is(200);
     is_strict(&second);
     let second = second.text();
     assert!(second.contains("Page 2 of 2") && second.contains(ids.last().unwrap().as_str()));
-    let part = browser.get(&format!("{door}?folder={folder}"), "en").is(200).text();
+    let part = browser.get(&format!("{entry}?folder={folder}"), "en").is(200).text();
     assert_eq!(part.matches(&format!("?folder={folder}\"><img")).count(), 1);
-    browser.post(&format!("{door}/leave"), &[]).is(303);
-    assert!(browser.get(&door, "en").is(200).text().contains("name=\"pin\""));
+    browser.post(&format!("{entry}/leave"), &[]).is(303);
+    assert!(browser.get(&entry, "en").is(200).text().contains("name=\"pin\""));
 }
 
 pub fn picks_and_notes_are_plain_forms(service: Service) {
     let (studio, ids, _) = filled(&service);
-    let (mut browser, door) = inside(&service, &studio);
-    let photo = format!("{door}/photos/{}", ids[1]);
+    let (mut browser, entry) = inside(&service, &studio);
+    let photo = format!("{entry}/photos/{}", ids[1]);
     browser.post(&photo, &[("do", "pick")]).is(403);
-    browser.post(&format!("{door}/annotate"), &[("pin", ANNOTATE), ("name", "Asha")]).is(303);
+    browser.post(&format!("{entry}/annotate"), &[("pin", ANNOTATE), ("name", "Asha")]).is(303);
     browser.post(&photo, &[("do", "important")]).is(303);
     let note = [("do", "comment"), ("text", "<b>Red eyes</b>"), ("spot", "0.17,0.5")];
     assert_eq!(browser.post(&photo, &note).is(303).location(), format!("{photo}#notes"));
@@ -189,15 +189,15 @@ pub fn picks_and_notes_are_plain_forms(service: Service) {
         text.contains(&ids[0]) && text.contains(&ids[2]),
         "links to the previous and the next photo"
     );
-    let picks = browser.get(&format!("{door}?picked=1"), "en").is(200).text();
+    let picks = browser.get(&format!("{entry}?picked=1"), "en").is(200).text();
     assert_eq!(picks.matches("?picked=1\"><img").count(), 1);
     browser.post(&photo, &[("do", "nothing")]).is(422);
     browser.post(&photo, &[("do", "unpick")]).is(303);
-    // In Hindi, by the browser's language and by the visitor's choice.
+    // The page is in Hindi if the browser's language or the visitor's choice is Hindi.
     let hindi = browser.get(&photo, "hi-IN,hi;q=0.9").is(200);
     is_strict(&hindi);
     assert!(hindi.text().contains("<html lang=\"hi\">") && hindi.text().contains("अगली फ़ोटो"));
-    let chosen = browser.get(&format!("{door}?lang=hi"), "en").is(200);
+    let chosen = browser.get(&format!("{entry}?lang=hi"), "en").is(200);
     assert!(chosen.headers["set-cookie"].to_str().unwrap().starts_with("picpick_lang=hi;"));
     // There is no download link unless the studio allows downloads.
     assert!(!text.contains("/download\""));
@@ -208,17 +208,17 @@ pub fn picks_and_notes_are_plain_forms(service: Service) {
 pub fn pages_reject_other_sites_and_sessions_of_other_albums(service: Service) {
     let studio = Studio::new(&service);
     let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
-    let door = format!("/a/{}", studio.token);
+    let entry = format!("/a/{}", studio.token);
     let mut browser = Browser::new(&service);
     // Forms posted from another site are rejected, without and with a session (CSRF).
     browser.site = "cross-site";
-    browser.post(&door, &[("pin", VIEW)]).is(403);
+    browser.post(&entry, &[("pin", VIEW)]).is(403);
     browser.site = "same-origin";
-    browser.post(&door, &[("pin", VIEW)]).is(303);
-    browser.post(&format!("{door}/annotate"), &[("pin", ANNOTATE), ("name", "Asha")]).is(303);
+    browser.post(&entry, &[("pin", VIEW)]).is(303);
+    browser.post(&format!("{entry}/annotate"), &[("pin", ANNOTATE), ("name", "Asha")]).is(303);
     browser.site = "cross-site";
-    browser.post(&format!("{door}/photos/{photo}"), &[("do", "pick")]).is(403);
-    browser.post(&format!("{door}/leave"), &[]).is(403);
+    browser.post(&format!("{entry}/photos/{photo}"), &[("do", "pick")]).is(403);
+    browser.post(&format!("{entry}/leave"), &[]).is(403);
     browser.site = "same-origin";
     // A session is valid for its own album only.
     let new = json!({ "name": "Second", "view_pin": "135790" });
@@ -232,8 +232,8 @@ pub fn pages_reject_other_sites_and_sessions_of_other_albums(service: Service) {
     // Unknown, expired and withdrawn links all give the same page.
     let unknown = browser.get("/a/ppa_nothing", "en").is(404);
     is_strict(&unknown);
-    let mut closed = vec![browser.get(&format!("{door}x"), "en")];
-    let missing = browser.get(&format!("{door}/photos/{}", "0".repeat(32)), "en").is(404);
+    let mut closed = vec![browser.get(&format!("{entry}x"), "en")];
+    let missing = browser.get(&format!("{entry}/photos/{}", "0".repeat(32)), "en").is(404);
     closed.push(missing);
     second.change(&json!({ "ends_unix_s": 1 })).is(200);
     closed.push(browser.get(&format!("/a/{token}"), "en"));
@@ -243,7 +243,7 @@ pub fn pages_reject_other_sites_and_sessions_of_other_albums(service: Service) {
     let first = albums.iter().find(|album| album["name"] == "Asha & Ben").unwrap();
     let first = format!("{path}/{}", first["id"].as_str().unwrap());
     second.owner.client.delete(&format!("{first}/links/{}", second.link)).is(204);
-    closed.push(browser.get(&door, "en"));
+    closed.push(browser.get(&entry, "en"));
     for page in closed {
         assert_eq!((page.status, page.text()), (404, unknown.text()));
     }

@@ -11,7 +11,7 @@ pub fn guessing_is_delayed_and_reported_and_survives_a_restart(mut service: Serv
         enter(&guesser, &studio.token, "000000").fails(401, "wrong_credentials");
     }
     let refused = enter(&guesser, &studio.token, VIEW).fails(429, "too_many_requests");
-    assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 3000, "an hour");
+    assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 3000, "the delay is an hour");
     let (other, _) = studio.new_link();
     enter(&guesser, &other, VIEW).is(204);
     visitor(&service, &studio).get("/album").is(200);
@@ -29,7 +29,10 @@ pub fn guessing_is_delayed_and_reported_and_survives_a_restart(mut service: Serv
     service.kill();
     service.restart();
     let refused = enter(&service.client(), &other, VIEW).fails(429, "too_many_requests");
-    assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 600, "a quarter of an hour");
+    assert!(
+        header(&refused, "retry-after").parse::<u64>().unwrap() > 600,
+        "the delay is 15 minutes"
+    );
     service.change_rows(
         "UPDATE pin_attempts SET tat_unix_s = tat_unix_s - 3601, last_attempt_unix_s = last_attempt_unix_s - 3601",
     );

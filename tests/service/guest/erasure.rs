@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::limits::face_of;
 use super::{Scene, add};
 
-/// The response of a request that only the service ends.
+/// A response that has no end until the service closes it.
 struct Stream(TcpStream);
 
 impl Stream {
@@ -51,7 +51,7 @@ impl Stream {
     }
 }
 
-/// An idle stream ends soon after its session, and a session has at most four streams.
+/// A stream ends soon after its session, even if it is idle. A session has at most four streams.
 pub fn streams_end_with_their_session(service: Service) {
     let scene = Scene::of(&service, &["obama.jpg"]);
     let face = face_of(&scene, "obama.jpg");

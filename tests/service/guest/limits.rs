@@ -35,11 +35,11 @@ pub fn mails_and_requests_are_limited(service: Service) {
         assert_eq!((wish(true), wish(false)), ("pending".into(), "off".into()));
     }
     assert_eq!(wish(true), "pending");
-    let asked = letter(&service, "g/notify#");
+    let mail = letter(&service, "g/notify#");
     wait_until("all e-mails are sent", || service.number("SELECT COUNT(*) FROM mails") == 0);
     assert_eq!(letters(&service, "g/notify#").len(), 1);
-    // The token of the one e-mail is valid.
-    let ticket = token_in(&asked, "ppt_");
+    // The token of the only e-mail is valid.
+    let ticket = token_in(&mail, "ppt_");
     service.client().post("/guest/notifications/confirm", &json!({ "token": ticket })).is(204);
     assert_eq!(wish(true), "on");
     // A contact whose requests are accepted repeatedly gets three e-mails.
@@ -62,16 +62,16 @@ pub fn mails_and_requests_are_limited(service: Service) {
     }
     ask(&scene, &service.client(), &contact).fails(429, "too_many_requests");
     // A network has a quota of its own, which does not affect other networks.
-    let mut asked = 0;
+    let mut accepted = 0;
     while ask(&scene, &outside, &new_email()).status == 204 {
-        asked += 1;
-        assert!(asked < 100, "requests are limited per network");
+        accepted += 1;
+        assert!(accepted < 100, "requests are limited per network");
     }
     ask(&scene, &outside, &new_email()).fails(429, "too_many_requests");
     ask(&scene, &service.client(), &new_email()).is(204);
 }
 
-/// A guest who abandons challenges until one suits them is delayed, even after another registration.
+/// A guest who abandons challenges to get easier ones is delayed, also after another registration.
 pub fn abandoned_challenges_are_limited(service: Service) {
     let scene = Scene::of(&service, &[]);
     let contact = new_email();

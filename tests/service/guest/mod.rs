@@ -86,7 +86,8 @@ fn set(ids: &[String]) -> BTreeSet<String> {
     ids.iter().cloned().collect()
 }
 
-/// Returns what could distinguish two responses: status, body and headers, without request id and date.
+/// Returns the parts that could distinguish two responses: status, body, and headers except request id and
+/// date.
 fn comparable(answer: &Answer) -> (u16, Vec<u8>, Vec<String>) {
     let own = ["x-request-id", "date"];
     let headers = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
@@ -132,7 +133,7 @@ fn a_guest_sees_only_their_own_photos(service: Service) {
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["photos/obama.jpg", "photos/obama2.jpg"]);
     own_data::exports_are_complete(&scene, &guest);
     own_data::hidden_and_rejected_photos_are_missing(&scene, &guest);
-    // A guest's session gives no access to the studio's routes, and the studio's none to a guest's.
+    // A guest's session gives no access to the studio's routes, and a member's session none to a guest's.
     guest.get("/me").fails(401, "unauthenticated");
     guest.get(&scene.album.path("/photos")).fails(401, "unauthenticated");
     scene.owner.client.get("/guest/photos").fails(401, "unauthenticated");
@@ -178,7 +179,7 @@ fn registration_requires_consent_and_a_link(service: Service) {
     );
     let consent = &list("/guest-consents")[0];
     assert_eq!((&consent["guest"], &consent["version"]), (&guests[0]["id"], &json!("1")));
-    // The record keeps the day that the guest read, although the studio changes it.
+    // The consent record keeps the last day that the guest read, although the studio changes that day.
     let later = json!({ "ends_unix_s": ends.as_i64().unwrap() + 86_400 });
     scene.owner.client.patch(&scene.album.path(""), &later).is(200);
     assert_eq!(&list("/guest-consents")[0]["event_ends_unix_s"], ends);
@@ -226,7 +227,7 @@ fn presentation_attacks_are_rejected(service: Service) {
             "turn_right" => "turn_left",
             _ => "turn_right",
         };
-        // Turned as far as the head goes, each time.
+        // The head turns by the largest angle in each frame.
         let [yaw, pitch] = angles(other, if other == guidance { waited } else { 3 });
         wrong_way.turned(yaw, pitch, sway(nth))
     });
@@ -249,7 +250,7 @@ fn presentation_attacks_are_rejected(service: Service) {
     send_frame(&another, &challenge, frame()).fails(404, "not_found");
     send_frame(&guest, &unknown_id(), frame()).fails(404, "not_found");
     send_frame(&guest, &challenge, b"no picture".to_vec()).fails(422, "not_a_photo");
-    // A small file with as many pixels as a photo, which would take many times a frame's time.
+    // A small file with as many pixels as a photo would take many times longer to analyse than a frame.
     let huge = picpick_tests::synthetic_head::drawn((2600, 1600), |_, _| [90.0; 3]);
     let huge = huge.to_jpeg(u32::MAX, 50).unwrap();
     assert!(huge.len() < 1 << 20);
@@ -366,15 +367,15 @@ fn the_studio_admits_guests_without_a_camera(service: Service) {
     bad["contact"] = json!("+4915112345678");
     outside.post("/guest/requests", &bad).fails(422, "invalid");
     bad = request.clone();
-    // The consent for the camera is another text.
+    // Neither an unknown consent text nor the one for the camera applies to a request without a camera.
     for other in ["0", "1"] {
         bad["consent"] = json!(other);
         outside.post("/guest/requests", &bad).fails(409, "conflict");
     }
     let client = &scene.owner.client;
-    let asked = client.get(&scene.album.path("/guest-requests")).is(200).items();
-    assert_eq!((asked.len(), &asked[0]["message"]), (1, &json!("Red dress,\nsecond row")));
-    let path = scene.album.path(&format!("/guest-requests/{}", asked[0]["id"].as_str().unwrap()));
+    let pending = client.get(&scene.album.path("/guest-requests")).is(200).items();
+    assert_eq!((pending.len(), &pending[0]["message"]), (1, &json!("Red dress,\nsecond row")));
+    let path = scene.album.path(&format!("/guest-requests/{}", pending[0]["id"].as_str().unwrap()));
     client.post(&path, &json!({ "face": unknown_id() })).fails(404, "not_found");
     let found =
         scene.album.search(&std::fs::read(sample("obama.jpg")).unwrap(), "").is(200).document();
@@ -389,8 +390,8 @@ fn the_studio_admits_guests_without_a_camera(service: Service) {
     assert_eq!(consents[0]["version"], "1-ask");
     assert!(consents[0]["event_ends_unix_s"].as_i64().unwrap() > 0);
     outside.post("/guest/requests", &request).is(204);
-    let asked = client.get(&scene.album.path("/guest-requests")).is(200).items();
-    let path = scene.album.path(&format!("/guest-requests/{}", asked[0]["id"].as_str().unwrap()));
+    let pending = client.get(&scene.album.path("/guest-requests")).is(200).items();
+    let path = scene.album.path(&format!("/guest-requests/{}", pending[0]["id"].as_str().unwrap()));
     client.delete(&path).is(204);
     client.delete(&path).fails(404, "not_found");
 }

@@ -11,14 +11,16 @@ pub fn exports_are_complete(scene: &Scene, guest: &Client) {
     for answer in [guest.get("/guest/export").is(200), scene.owner.client.get(&path).is(200)] {
         let mut zip = zip::ZipArchive::new(std::io::Cursor::new(answer.body)).unwrap();
         assert_eq!(zip.len(), 3, "guest.json and two photos");
-        let kept = std::io::read_to_string(zip.by_name("guest.json").unwrap()).unwrap();
-        let kept: Value = serde_json::from_str(&kept).unwrap();
-        assert_eq!((&kept["id"], &kept["name"]), (&id, &json!("Guest")));
+        let export = std::io::read_to_string(zip.by_name("guest.json").unwrap()).unwrap();
+        let export: Value = serde_json::from_str(&export).unwrap();
+        assert_eq!((&export["id"], &export["name"]), (&id, &json!("Guest")));
         assert_eq!(
-            (kept["photos"].as_array().unwrap().len(), &kept["consents"][0]["version"]),
+            (export["photos"].as_array().unwrap().len(), &export["consents"][0]["version"]),
             (2, &json!("1"))
         );
-        assert!(kept["template_images"].as_u64().unwrap() >= 3 && kept.get("embedding").is_none());
+        assert!(
+            export["template_images"].as_u64().unwrap() >= 3 && export.get("embedding").is_none()
+        );
     }
     let event = scene.owner.client.get(&scene.album.path("/export")).is(200).body;
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(event)).unwrap();

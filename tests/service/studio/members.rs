@@ -181,7 +181,7 @@ fn a_key_is_shown_once_and_expires(service: Service) {
     assert_eq!(service.number(&stored), 0, "only a hash of the key is stored");
     owner.client.delete(&format!("{path}/{}", made.field("id"))).is(204);
     client.get(&format!("/studios/{studio}")).fails(401, "unauthenticated");
-    // The expiry of a key must be in the future; afterwards the key is rejected.
+    // The expiry of a new key must be in the future. An expired key is rejected.
     let expiring = |unix_s: u64| {
         let body = json!({ "name": "K", "role": "viewer", "expires_unix_s": unix_s });
         owner.client.post(&path, &body)

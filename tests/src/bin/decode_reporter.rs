@@ -1,6 +1,6 @@
 //! Decodes photos from standard input and reports time and memory of each. Input: length (8 bytes, little
-//! endian) and content, repeated. Output: one JSON object per photo. A separate process, because peak memory
-//! is measured per process and the test must survive a crash.
+//! endian) and content, repeated. Output: one JSON object per photo. Runs as a separate process, because peak
+//! memory is measured per process and the test must survive a crash.
 
 #![allow(clippy::unwrap_used)]
 

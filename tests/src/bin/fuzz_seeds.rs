@@ -110,10 +110,10 @@ fn store_records() -> Vec<(String, Vec<u8>)> {
     }
     index.freeze().unwrap();
     let graph = index.to_bytes();
-    // Without its checksum, which the target appends to its input.
+    // Removes the checksum, because the target appends one to its input.
     let graph = graph[..graph.len() - 32].to_vec();
     let id = PhotoId([0xab; 16]).to_string().into_bytes();
-    // Protobuf by hand: a must-link group of two faces, and a cannot-link pair.
+    // Hand-encoded Protobuf: a must-link group of two faces, and a cannot-link pair.
     let two = [[[10, 16].as_slice(), &[1; 16]].concat(), [[18, 16].as_slice(), &[2; 16]].concat()];
     let group = [[10, 34, 10, 32].as_slice(), &[3; 16], &[4; 16]].concat();
     let corrections = [group, vec![18, 36], two.concat()].concat();

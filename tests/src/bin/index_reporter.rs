@@ -25,7 +25,7 @@ impl Sink for ReportingSink {
         let lines: String =
             photos.iter().map(|photo| format!("{} {}\n", photo.id, photo.faces.len())).collect();
         self.0.put(photos)?;
-        // The parent may have ended; then the output is not needed.
+        // Write errors are ignored, because a parent that has ended needs no output.
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
         Ok(())
@@ -36,7 +36,7 @@ fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
     let pack = Pack::builtin(Pack::DEFAULT)?;
     let sink = ReportingSink(Collection::open(&DataDir::open(data, None)?, name, &pack)?);
     let models = Models::new(cache, None);
-    // Always the same provider: boxes, and with them face ids, must not change between runs.
+    // All runs use one provider, because boxes, and the face ids derived from them, must not change.
     let cpu = Precision::Only(Provider::Cpu);
     let load = || Pipeline::load(&models, &pack, cpu, DecodeLimits::default()).map(Arc::new);
     let listing = std::fs::read_dir(photos)

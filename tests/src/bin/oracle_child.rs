@@ -1,4 +1,4 @@
-//! Does random operations on a data folder and prints each one when it begins and when it is done. Arguments:
+//! Performs random operations on a data folder and prints the begin and the end of each. Arguments:
 //! data folder, seed, number of operations, lowest unused photo number, and `purge` to purge a collection at
 //! the end. Tests kill this process, simulate power cuts or inject faults, and then check the folder against
 //! its output.
@@ -29,7 +29,7 @@ struct Worker {
 }
 
 fn print_line(line: &Line) {
-    // The parent may have ended; then the output is not needed.
+    // Write errors are ignored, because a parent that has ended needs no output.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
 }
@@ -139,7 +139,7 @@ impl Worker {
             }
             chance if chance < 50 => Op::Put(owned, some(rng, 3)),
             chance if chance < 55 => {
-                // Any photo number used so far; the photo may have been deleted long ago.
+                // `again` is the number of any earlier photo, which may have been deleted.
                 let again = rng.throw(u64::from(self.next)) as u32;
                 Op::Put(owned, vec![again])
             }

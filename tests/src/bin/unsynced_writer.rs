@@ -1,6 +1,6 @@
 //! Writes a file under a temporary name and renames it, with or without fsync of the file and the folder.
-//! Arguments: folder, name, and any of `file` and `folder` for what to sync. Shows what a simulated power cut
-//! leaves in each case.
+//! Arguments: folder, name, and `file` or `folder` or both for the items to sync. A test checks the state that
+//! a simulated power cut leaves in each case.
 
 use std::fs::{File, rename};
 use std::io::{Result, Write};

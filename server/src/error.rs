@@ -181,9 +181,6 @@ impl From<sqlx::Error> for ApiError {
     }
 }
 
-/// The detail of `DiskFull`.
-const DISK_FULL: &str = "The server's disk is full; inform the operator, who can free space.";
-
 impl From<Error> for ApiError {
     /// Converts an engine error. Errors that the client can act on are sent; all others are logged as
     /// internal.

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 
 use super::jpeg_markers::{Markers, follow};
 use super::{
-    Coding, DecodeCost, DecodeLimits, PhotoHeader, check_size, exif_orientation, refused, rgb,
+    Coding, DecodeCost, DecodeLimits, PhotoHeader, check_size, damaged_jpeg, exif_orientation,
+    refused, rgb,
 };
 
 /// Memory of libjpeg-turbo for row buffers, tables and Huffman lookups, bytes per pixel of width.
@@ -44,9 +45,9 @@ pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeC
 /// that libjpeg-turbo reads.
 fn check_header(bytes: &[u8], found: &Markers<'_>) -> Result<bool> {
     let header = Decompressor::new().and_then(|mut reader| reader.read_header(bytes));
-    let header = header.map_err(damaged)?;
+    let header = header.map_err(damaged_jpeg)?;
     if (header.width, header.height) != (found.width as usize, found.height as usize) {
-        return Err(refused("damaged JPEG: its header has two different sizes"));
+        return Err(damaged_jpeg("its header has two different sizes"));
     }
     Ok(matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK))
 }
@@ -61,19 +62,15 @@ pub(super) fn decode(
     let (width, height) = (header.width as usize, header.height as usize);
     let (format, colours) = if cmyk { (PixelFormat::CMYK, 4) } else { (PixelFormat::RGB, 3) };
     let mut pixels = vec![0; width * height * colours];
-    let mut reader = Decompressor::new().map_err(damaged)?;
-    reader.set_scan_limit(limits.jpeg_scans_max).map_err(damaged)?;
+    let mut reader = Decompressor::new().map_err(damaged_jpeg)?;
+    reader.set_scan_limit(limits.jpeg_scans_max).map_err(damaged_jpeg)?;
     let target =
         Image { pixels: pixels.as_mut_slice(), width, pitch: width * colours, height, format };
     if let Err(error) = reader.decompress(bytes, target) {
         // Some cameras write stray bytes between segments: libjpeg-turbo warns, and no pixel is lost.
         if !error.to_string().contains("extraneous bytes before marker") {
-            return Err(damaged(error));
+            return Err(damaged_jpeg(error));
         }
     }
     Ok(if cmyk { rgb::from_cmyk(pixels) } else { pixels })
-}
-
-fn damaged(error: turbojpeg::Error) -> Error {
-    refused(format!("damaged JPEG: {error}"))
 }

@@ -5,7 +5,7 @@
 
 use crate::error::Result;
 
-use super::refused;
+use super::{damaged_jpeg, refused};
 
 /// A colour component of the frame.
 struct Component {
@@ -67,7 +67,7 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
             found.coded_bytes += (walk.at - 2 - start) as u64;
         }
         match code {
-            0xd8 => return Err(refused("damaged JPEG: it has two start markers")),
+            0xd8 => return Err(damaged_jpeg("it has two start markers")),
             0xd9 => break,
             _ => {}
         }
@@ -75,13 +75,13 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
         match code {
             0xc4 | 0xc8 | 0xcc => {}
             0xc0..=0xcf if frame.is_some() => {
-                return Err(refused("damaged JPEG: it has two frame headers"));
+                return Err(damaged_jpeg("it has two frame headers"));
             }
             0xc0..=0xcf => frame = Some(read_frame(code, content)?),
             0xda => {
                 let frame = frame
                     .as_ref()
-                    .ok_or_else(|| refused("damaged JPEG: a scan precedes the frame header"))?;
+                    .ok_or_else(|| damaged_jpeg("a scan precedes the frame header"))?;
                 found.add_scan(frame, content)?;
                 scan_start = Some(walk.at);
             }
@@ -93,22 +93,22 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
         }
     }
     let frame = frame.filter(|_| found.scans > 0);
-    let frame = frame.ok_or_else(|| refused("damaged JPEG: it has no pixels"))?;
+    let frame = frame.ok_or_else(|| damaged_jpeg("it has no pixels"))?;
     (found.width, found.height) = (frame.width, frame.height);
     Ok(found)
 }
 
 fn cut_off(in_pixels: bool) -> crate::error::Error {
-    refused(if in_pixels {
-        "damaged JPEG: the file ends within its pixels"
+    damaged_jpeg(if in_pixels {
+        "the file ends within its pixels"
     } else {
-        "damaged JPEG: the file ends within its header"
+        "the file ends within its header"
     })
 }
 
 impl Markers<'_> {
     fn add_scan(&mut self, frame: &Frame, content: &[u8]) -> Result<()> {
-        let wrong = || refused("damaged JPEG: a scan without colour components");
+        let wrong = || damaged_jpeg("a scan without colour components");
         let (&count, rest) = content.split_first().ok_or_else(wrong)?;
         let ids = rest.chunks(2).take(count.into()).filter_map(|pair| pair.first());
         let parts: Vec<&Component> =
@@ -175,7 +175,7 @@ fn read_frame(code: u8, content: &[u8]) -> Result<Frame> {
         .collect();
     let right = |part: &Component| (1..=4).contains(&part.across) && (1..=4).contains(&part.down);
     if components.len() != usize::from(count) || count == 0 || !components.iter().all(right) {
-        return Err(refused("damaged JPEG: its colour components are invalid"));
+        return Err(damaged_jpeg("its colour components are invalid"));
     }
     let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
     Ok(Frame { width: width.into(), height: height.into(), progressive: code == 0xc2, components })

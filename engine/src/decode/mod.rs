@@ -1,7 +1,7 @@
 //! Decodes JPEG, PNG and WebP photos to upright RGB pictures, with the EXIF orientation applied.
 //!
-//! The format is detected from the bytes, never from a file name. [`Picture::probe`] computes the memory and time
-//! that decoding will cost from the file's structure, and checks them against limits before allocating.
+//! The format is detected from the bytes, never from a file name. [`Picture::probe`] computes the memory and
+//! time that decoding will cost from the file's structure, and checks them against limits before allocating.
 
 mod jpeg;
 mod jpeg_markers;
@@ -166,7 +166,7 @@ impl PhotoHeader {
 fn check_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
-        return Err(refused("the picture has no pixels"));
+        return Err(refused("the picture has a width or height of 0; export the photo again"));
     }
     if pixels > limits.pixels_max {
         let expected = limits.pixels_max / 1_000_000;
@@ -253,11 +253,20 @@ fn exif_orientation(exif: Option<&[u8]>) -> Orientation {
 /// Runs a decoder and converts a panic to an error, because a malicious file must not end the program.
 fn catch_decoder_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-    outcome.unwrap_or_else(|_| Err(refused("damaged picture: the decoder gave up")))
+    outcome.unwrap_or_else(|_| Err(damaged("the decoder gave up")))
 }
 
-fn damaged(error: impl std::fmt::Display) -> Error {
-    refused(format!("damaged picture: {error}"))
+fn damaged(reason: impl std::fmt::Display) -> Error {
+    damaged_file("picture", reason)
+}
+
+fn damaged_jpeg(reason: impl std::fmt::Display) -> Error {
+    damaged_file("JPEG", reason)
+}
+
+/// Returns the refusal of a damaged file of the format `what`.
+fn damaged_file(what: &str, reason: impl std::fmt::Display) -> Error {
+    refused(format!("damaged {what}: {reason}; copy or export the photo again"))
 }
 
 fn refused(reason: impl Into<String>) -> Error {

@@ -124,7 +124,7 @@ fn find(bytes: &[u8]) -> Result<(Still, Option<&[u8]>)> {
         }
         at = start + length + length % 2;
     }
-    let still = still.ok_or_else(|| refused("damaged picture: the WebP has no pixels"))?;
+    let still = still.ok_or_else(|| damaged("the WebP has no pixels"))?;
     Ok((still, exif))
 }
 

@@ -102,7 +102,7 @@ fn run(
         .map_err(|error| {
             failed(match error.kind() {
                 ErrorKind::NotFound => format!("'{program}' is not installed; {}", remedy(program)),
-                _ => format!("'{program}' does not start: {error}"),
+                _ => format!("'{program}' does not start: {error}; {}", remedy(program)),
             })
         })?;
     let words = if output.stderr.trim_ascii().is_empty() {

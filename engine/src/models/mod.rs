@@ -21,7 +21,8 @@ use source::Source;
 pub use status::PackStatus;
 use status::files_of;
 
-/// The cache, and the offline folder if there is one.
+/// The model files: a cache of verified files, and the offline folder, which is read before the network, if
+/// there is one.
 #[derive(Clone, Debug)]
 pub struct Models {
     cache: Cache,

@@ -198,7 +198,8 @@ impl People {
         !self.of.contains_key(face)
     }
 
-    /// Groups `faces` by the part of their person.
+    /// Groups `faces` by part, that is, by the cluster of their person (see `form`). All faces without a person
+    /// form one group.
     pub(crate) fn by_part(&self, faces: &[FaceId]) -> Vec<Vec<FaceId>> {
         let mut parts: HashMap<Option<&PartId>, Vec<FaceId>> = HashMap::new();
         faces.iter().for_each(|face| parts.entry(self.of.get(face)).or_default().push(*face));

@@ -5,11 +5,11 @@ use rayon::prelude::*;
 /// Number of rows and of columns of a tile of products. A tile of 512 × 512 `f32` takes 1 MiB, which fits the
 /// cache of one core.
 const TILE: usize = 512;
-/// Number of products that one check covers. Almost no product reaches the limit, so one check of 64 products
-/// takes less time than 64 checks.
+/// Number of dot products that one comparison with `least` covers. Few products are at least `least`, so one
+/// comparison for 64 products takes less time than 64 comparisons.
 const STRETCH: usize = 64;
 
-/// A row and a column whose dot product reached the limit.
+/// A row and a column whose dot product is at least the `least` of [`find_close`].
 pub(super) struct ClosePair {
     pub(super) row: usize,
     pub(super) column: usize,

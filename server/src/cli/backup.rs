@@ -68,7 +68,7 @@ pub struct RestoreArguments {
     /// Only list the backups in this place
     #[arg(long, conflicts_with = "names")]
     list: bool,
-    /// Use the newest backup made at or before this time, in seconds since 1970
+    /// Use the newest backup made at or before this time, in seconds since the Unix epoch
     #[arg(long, value_name = "UNIX_S")]
     until: Option<u64>,
     /// Replace a collection that exists

@@ -47,7 +47,9 @@ pub fn hash_file(path: &Path, stop: &dyn Fn() -> bool) -> Result<HashedFile, Rej
         let got = piece.get(..read).unwrap_or_default();
         if bytes == 0 {
             if got.is_empty() {
-                return Err(RejectedFile::NotAPhoto("the file is empty".to_owned()));
+                return Err(RejectedFile::NotAPhoto(
+                    "the file is empty; copy the photo again".to_owned(),
+                ));
             }
             Picture::media_type(got).map_err(|error| RejectedFile::NotAPhoto(error.to_string()))?;
         }

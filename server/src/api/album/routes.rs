@@ -44,8 +44,8 @@ pub struct Album {
     /// a visitor can save it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads_max: Option<i64>,
-    /// When the album closes and its sessions end, seconds since 1970. The album also closes at the event's
-    /// end.
+    /// The time at which the album closes and its sessions end, seconds since the Unix epoch. The album also
+    /// closes at the event's end.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
 }
@@ -63,7 +63,7 @@ pub struct NewAlbum {
     annotate_pin: Option<Zeroizing<String>>,
     #[schema(minimum = 1, maximum = 1000000)]
     downloads_max: Option<i64>,
-    /// When the album closes, seconds since 1970. Defaults to the event's end.
+    /// The time at which the album closes, seconds since the Unix epoch. Defaults to the event's end.
     ends_unix_s: Option<i64>,
 }
 
@@ -88,7 +88,8 @@ pub struct AlbumChange {
     /// Maximum number of photos that one visitor may download; 0 removes the limit.
     #[schema(minimum = 0, maximum = 1000000)]
     downloads_max: Option<i64>,
-    /// When the album closes, seconds since 1970. A time in the past closes the album at once.
+    /// The time at which the album closes, seconds since the Unix epoch. A time in the past closes the album
+    /// at once.
     ends_unix_s: Option<i64>,
 }
 

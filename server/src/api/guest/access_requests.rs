@@ -58,7 +58,7 @@ pub struct NewAccessRequest {
     pub message: String,
     /// The version of the consent text for access without a camera that the guest read and agreed to.
     pub consent: String,
-    /// The event's end in the consent text that the guest read, seconds since 1970. The response is
+    /// The event's end in the consent text that the guest read, seconds since the Unix epoch. The response is
     /// `conflict` if the end has changed since. Defaults to the current end.
     pub consent_ends_unix_s: Option<i64>,
     /// Whether the guest has confirmed to be 18 or older; must be true.
@@ -97,7 +97,7 @@ pub async fn create(
 /// Stores a request from the client address `from`.
 ///
 /// # Errors
-/// - `Invalid` if a field is malformed, the contact is not an e-mail address or the guest is under 18.
+/// - `Invalid` if a field is malformed, the contact is not an e-mail address or the guest did not confirm to be 18 or older.
 /// - `Gone` if the link is withdrawn, expired or unknown.
 /// - `Conflict` if the consent text or the event's end has changed.
 /// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending

@@ -24,8 +24,8 @@ pub struct GuestRow {
     pub name: String,
     /// An e-mail address or a telephone number.
     pub contact: String,
-    /// When the guest verified their face or the studio accepted the guest, seconds since 1970. Absent before
-    /// that.
+    /// The time at which the guest verified their face or the studio accepted the guest, seconds since the
+    /// Unix epoch. Absent before that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified_unix_s: Option<i64>,
     pub notifications: Notifications,
@@ -49,8 +49,8 @@ pub struct ConsentRecord {
     pub guest: String,
     /// The version of the text that the guest agreed to.
     pub version: String,
-    /// The event's end in the text, seconds since 1970; 0 if the consent was given before texts contained the
-    /// end.
+    /// The event's end in the text, seconds since the Unix epoch; 0 if the consent was given before texts
+    /// contained the end.
     pub event_ends_unix_s: i64,
     pub language: String,
     pub given_unix_s: i64,

@@ -42,7 +42,7 @@ pub struct ConsentNames<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct Consent {
     pub version: String,
-    /// The event's end, seconds since 1970. The text contains its date.
+    /// The event's end, seconds since the Unix epoch. The text contains its date.
     pub ends_unix_s: i64,
     /// The text's paragraphs.
     pub text: Vec<String>,

@@ -25,7 +25,7 @@ pub struct GuestLink {
     /// The studio's label, for example the place where the QR code hangs.
     pub name: String,
     pub created_unix_s: i64,
-    /// When the link stops accepting new guests, seconds since 1970.
+    /// The time at which the link stops accepting new guests, seconds since the Unix epoch.
     pub expires_unix_s: i64,
     /// The URL for guests. Present only in the response that creates the link.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,8 +39,8 @@ pub struct GuestLink {
 pub struct NewGuestLink {
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// When the link stops accepting new guests, seconds since 1970. At most the event's end, which is the
-    /// default.
+    /// The time at which the link stops accepting new guests, seconds since the Unix epoch. At most the
+    /// event's end, which is the default.
     expires_unix_s: Option<i64>,
 }
 

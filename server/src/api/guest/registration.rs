@@ -52,7 +52,7 @@ pub struct Registration {
     contact: String,
     /// The version of the consent text that the guest read and agreed to.
     consent: String,
-    /// The event's end in the consent text that the guest read, seconds since 1970. The response is
+    /// The event's end in the consent text that the guest read, seconds since the Unix epoch. The response is
     /// `conflict` if the end has changed since. Defaults to the current end.
     consent_ends_unix_s: Option<i64>,
     /// Whether the guest has confirmed to be 18 or older; must be true.

@@ -46,7 +46,7 @@ pub struct GuestView {
     pub can_notify: bool,
     /// Whether the guest is in a group.
     pub group: bool,
-    /// The event's end, seconds since 1970. The event's data is purged then.
+    /// The event's end, seconds since the Unix epoch. The event's data is purged then.
     pub ends_unix_s: i64,
 }
 

@@ -54,6 +54,7 @@ impl VisitorPhoto {
     ///
     /// # Errors
     /// - `Forbidden` if downloads are off.
+    /// - `RangeNotSatisfiable` if the policy allows the original and the requested range is outside the file.
     pub async fn download(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match self.allowed.download {
             Download::Off => Err(refusal()),

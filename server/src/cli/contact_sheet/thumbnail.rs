@@ -39,7 +39,7 @@ fn read(shot: &SheetPhoto) -> Result<Picture> {
     ensure!(std::fs::metadata(&shot.path)?.is_file(), "the file is no longer a regular file");
     let bytes = read_file(&shot.path, limits.file_bytes_max)?;
     let same = shot.id.is_none_or(|id| id == PhotoId::of(&bytes));
-    ensure!(same, "the file has changed since it was indexed");
+    ensure!(same, "the file has changed since it was indexed; index it again");
     Ok(Picture::decode(&bytes, &limits)?)
 }
 

@@ -12,8 +12,9 @@ use crate::infra::db::Tx;
 
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
-/// After the first `free_attempts` attempts, a subject gets at most one attempt in `delay_s_max` or in `decay_s`,
-/// whichever is shorter. A pause between attempts does not raise this rate.
+/// On average over a long time, a subject gets at most one attempt in `delay_s_max` or in `decay_s`, whichever
+/// is shorter. Attempts are more frequent until the delay reaches `delay_s_max`, and after failures have
+/// expired. A pause between attempts does not raise the average.
 #[derive(Clone, Copy, Debug)]
 pub struct LockoutPolicy {
     /// Number of failed attempts without a delay.

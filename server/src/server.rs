@@ -18,13 +18,13 @@ use crate::http::listener;
 use crate::infra::{alerts, mail, rate_limit};
 use crate::router::build_app;
 
-/// Time limit of each step of a graceful shutdown, 20 s: for the requests in progress, and then for the worker's
-/// batch in progress.
+/// Time limit of each step of a graceful shutdown, 20 s: for the requests in progress, and then for the
+/// worker's batch in progress.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Opens the data folder and the database, starts the background loops, and serves until `stop` resolves.
-/// Then shuts down gracefully. `tell` receives the lines for the operator: the service's URL, and the link for the
-/// first account while there is no account.
+/// Then shuts down gracefully. `tell` receives the lines for the operator: the service's URL, and the link
+/// for the first account while there is no account.
 ///
 /// Errors if the data folder or the database cannot be opened, or if the service cannot listen on its address.
 pub async fn serve(

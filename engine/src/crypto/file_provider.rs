@@ -6,8 +6,8 @@ use super::{Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
-/// A key provider that stores key-encryption keys as files in a local folder: `kek.G` for generation G, 32 bytes,
-/// mode 0600.
+/// A key provider that stores key-encryption keys as files in a local folder: `kek.G` for generation G, 32
+/// bytes, mode 0600.
 ///
 /// Destroying a key overwrites the file in place before removing it. Assumes that a user with read access to
 /// the folder is allowed to use the keys.

@@ -57,7 +57,8 @@ pub struct BlobSealer {
 }
 
 impl BlobSealer {
-    /// Plaintext bytes per sealed chunk of a blob. The last chunk may be shorter, and is empty for an empty blob.
+    /// Plaintext bytes per sealed chunk of a blob. The last chunk may be shorter, and is empty for an empty
+    /// blob.
     pub const CHUNK_BYTES: usize = 64 << 10;
     /// Bytes that sealing adds to a chunk: a nonce of 12 and a tag of 16.
     pub const CHUNK_EXTRA_BYTES: usize = 12 + 16;
@@ -66,8 +67,8 @@ impl BlobSealer {
         Ok(Self { sealer: Sealer::new(data_key.derive("picpick photos")?), collection })
     }
 
-    /// Seals chunk `index` of the blob called `name`. `plain` has [`BlobSealer::CHUNK_BYTES`] bytes, or fewer if the
-    /// chunk is the `last`.
+    /// Seals chunk `index` of the blob called `name`. `plain` has [`BlobSealer::CHUNK_BYTES`] bytes, or fewer
+    /// if the chunk is the `last`.
     ///
     /// # Errors
     ///

@@ -11,7 +11,8 @@ type Matrix = [[f64; 3]; 3];
 
 /// Returns the offset of the nose in `now` from the position that it would have if `front` were a
 /// flat picture: (along the line of the eyes, across this line), positive to the right and down, in distances
-/// from eyes to mouth. Returns `None` for landmarks that determine no plane, for instance with three points on one line.
+/// from eyes to mouth. Returns `None` for landmarks that determine no plane, for instance with three points
+/// on one line.
 pub(super) fn relief(front: &Landmarks, now: &Landmarks) -> Option<[f32; 2]> {
     let map = product(&basis(now)?, &inverse(&basis(front)?)?);
     let [x, y, w] = apply(&map, homogeneous(front[2]));

@@ -191,8 +191,8 @@ impl Models {
         Ok(LivenessFiles { attack: required(&models.attack)?, pose: required(&models.pose)? })
     }
 
-    /// Returns the path of a verified model. If it is missing, the error names `arguments`: the arguments of the
-    /// `picpick models fetch` command that fetches it.
+    /// Returns the path of a verified model. If it is missing, the error names `arguments`: the arguments of
+    /// the `picpick models fetch` command that fetches it.
     fn required(
         &self,
         file: &SourceFile,

@@ -30,7 +30,8 @@ impl Pipeline {
     /// checks the liveness of the one clear face. A frame without a clear face is not an error.
     ///
     /// # Errors
-    /// - `Error::Image` if the frame does not decode, or has more than 4 megapixels or a side of more than 4,096 px.
+    /// - `Error::Image` if the frame does not decode, or has more than 4 megapixels or a side of more than
+    ///   4,096 px.
     /// - `Error::Model` if a model fails.
     pub fn analyse_frame(&self, liveness: &Liveness, bytes: &[u8]) -> Result<FrameAnalysis> {
         let limits = limits();

@@ -26,8 +26,8 @@ impl Interrupt {
         done
     }
 
-    /// Handles each Ctrl-C and SIGTERM as [`Interrupt`] describes, until the process ends. Returns at once if the
-    /// signal handlers cannot be installed.
+    /// Handles each Ctrl-C and SIGTERM as [`Interrupt`] describes, until the process ends. Returns at once if
+    /// the signal handlers cannot be installed.
     pub async fn watch(self: Arc<Self>) {
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };

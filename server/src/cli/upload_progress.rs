@@ -40,7 +40,8 @@ pub struct UploadSummary {
     /// Entries that the walk through the folders left out.
     pub skipped: Vec<UnsentFile>,
     pub bytes_sent: u64,
-    /// Bytes of `bytes_sent` that an earlier attempt had already sent, for instance before the connection broke.
+    /// Bytes of `bytes_sent` that an earlier attempt had already sent, for instance before the connection
+    /// broke.
     pub bytes_resent: u64,
     pub elapsed_s: f64,
     pub event: String,

@@ -58,8 +58,8 @@ impl RetryPolicy {
 }
 
 /// Returns an exponential back-off with jitter: between half and all of `PAUSE` after `failed` failures, and at
-/// least `retry_after_s` seconds. After an outage of the service, the jitter spreads the requests of many clients.
-/// `share` is 0..1.
+/// least `retry_after_s` seconds. After an outage of the service, the jitter spreads the requests of many
+/// clients. `share` is 0..1.
 fn pause(failed: u32, share: f64, retry_after_s: u64) -> Duration {
     let own = backoff(i64::from(failed), &PAUSE).mul_f64(0.5 + share / 2.0);
     own.max(Duration::from_secs(retry_after_s.min(RETRY_AFTER_S_MAX)))

@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use crate::config::UsageError;
 
-/// Returns the API key in `file` if a file is given, otherwise the key in PICPICK_API_KEY. No option takes the key
-/// itself, because other users of the machine can read a command line.
+/// Returns the API key in `file` if a file is given, otherwise the key in PICPICK_API_KEY. No option takes
+/// the key itself, because other users of the machine can read a command line.
 ///
 /// # Errors
 /// - `UsageError` if there is no key, `file` cannot be read, or the text is not one key. The message never

@@ -87,7 +87,8 @@ impl RawConfig {
     /// Completes the options from the environment and the defaults.
     ///
     /// # Errors
-    /// - `UsageError` if a folder is not given and HOME is not set, or if a renamed variable is still set under its
+    /// - `UsageError` if a folder is not given and HOME is not set, or if a renamed variable is still set
+    ///   under its
     ///   old name.
     pub fn validate(self) -> Result<Config, UsageError> {
         renamed::check(|name| env::var_os(name)).map_err(UsageError)?;

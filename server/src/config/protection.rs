@@ -121,8 +121,8 @@ fn origin(option: &str, text: &str) -> Result<String, UsageError> {
     if fits { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
-/// Checks the webhook's URL and secret. Errors never contain the URL, because the URL is a secret too: any client
-/// that has it can post.
+/// Checks the webhook's URL and secret. Errors never contain the URL, because the URL is a secret too: any
+/// client that has it can post.
 fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook>, UsageError> {
     /// Minimum length of the secret, characters, so that the secret is hard to guess.
     const SECRET_CHARS_MIN: usize = 16;

@@ -73,7 +73,8 @@ impl Origins {
     }
 }
 
-/// Rate limits, units a second, by the kind of subject that is charged. The units of 60 seconds may be used at once.
+/// Rate limits, units a second, by the kind of subject that is charged. The units of 60 seconds may be used
+/// at once.
 #[derive(Clone, Copy, Debug)]
 pub struct RateSettings {
     pub address: u32,
@@ -82,9 +83,9 @@ pub struct RateSettings {
 }
 
 impl Default for RateSettings {
-    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units serves a
-    /// page of 60 thumbnails to each guest at once. A studio that uploads 10 photos a second with 4 requests each
-    /// uses 80 units a second.
+    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units
+    /// serves a page of 60 thumbnails to each guest at once. A studio that uploads 10 photos a second with 4
+    /// requests each uses 80 units a second.
     fn default() -> Self {
         Self { address: 1000, account: 200, key: 500 }
     }

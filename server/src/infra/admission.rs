@@ -9,8 +9,8 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::telemetry::metrics;
 
 /// Admission control (load shedding): one semaphore bounds concurrent work, a second one bounds the queue of
-/// waiting requests. A request is rejected as `Busy` if the queue is full or the wait exceeds `wait_max`. Clones
-/// share the semaphores.
+/// waiting requests. A request is rejected as `Busy` if the queue is full or the wait exceeds `wait_max`.
+/// Clones share the semaphores.
 #[derive(Clone)]
 pub struct AdmissionControl {
     /// The value of the metrics' label.

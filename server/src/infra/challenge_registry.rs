@@ -65,8 +65,8 @@ impl ChallengeRegistry {
         self.0.lock()
     }
 
-    /// Removes this session's previous challenge and all expired challenges. Returns the subjects of the removed
-    /// challenges that were abandoned after at least one frame.
+    /// Removes this session's previous challenge and all expired challenges. Returns the subjects of the
+    /// removed challenges that were abandoned after at least one frame.
     pub fn remove_ended(&self, session: &str) -> Vec<ChallengeSubject> {
         let mut left = Vec::new();
         self.map().retain(|_, other| {

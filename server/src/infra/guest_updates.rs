@@ -57,8 +57,8 @@ impl GuestUpdates {
         Ok(WatchGuard { all: Arc::clone(&self.watching), session: session.to_owned() })
     }
 
-    /// Subscribes to all updates of this server: the ids of the event and the guest, or `None` for all guests of
-    /// the event.
+    /// Subscribes to all updates of this server: the ids of the event and the guest, or `None` for all guests
+    /// of the event.
     pub fn subscribe(&self) -> broadcast::Receiver<(String, Option<String>)> {
         self.updates.subscribe()
     }

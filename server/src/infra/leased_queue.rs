@@ -72,9 +72,9 @@ impl LeasedQueue {
         )
     }
 
-    /// Leases the first `limit` claimable rows of `scope` and returns them. If several workers claim one row at the
-    /// same time, one worker gets the row: the outer condition repeats the inner one, so the other workers find
-    /// the row leased.
+    /// Leases the first `limit` claimable rows of `scope` and returns them. If several workers claim one row
+    /// at the same time, one worker gets the row: the outer condition repeats the inner one, so the other
+    /// workers find the row leased.
     pub async fn claim(&self, db: &Db, scope: ClaimScope<'_>, limit: i64) -> Result<Vec<AnyRow>> {
         let Self { table, claimable, lease, columns, .. } = self;
         let candidates = self.select("id", scope.condition);
@@ -108,8 +108,8 @@ impl LeasedQueue {
         (attempts < self.attempts_max).then(|| i64::try_from(delay).unwrap_or(i64::MAX))
     }
 
-    /// Releases a leased row: sets the time of its next attempt (`None` sets the column to null) and the columns in
-    /// `values`. Does nothing if the worker no longer holds the lease.
+    /// Releases a leased row: sets the time of its next attempt (`None` sets the column to null) and the
+    /// columns in `values`. Does nothing if the worker no longer holds the lease.
     pub async fn release(
         &self,
         tx: &mut Tx,

@@ -67,8 +67,8 @@ impl SecretHasher {
         .await
     }
 
-    /// Returns whether `password` matches `hash`. If `hash` is `None`, verifies a dummy hash and returns `false`,
-    /// so that the response time does not disclose whether an account exists.
+    /// Returns whether `password` matches `hash`. If `hash` is `None`, verifies a dummy hash and returns
+    /// `false`, so that the response time does not disclose whether an account exists.
     ///
     /// # Errors
     /// - `Busy` if 64 hashes run or wait already.

@@ -115,8 +115,8 @@ impl PhotoStore {
         self.put_sealed(event, photo, kind, &sealed)
     }
 
-    /// Stores a derivative unless the photo is removed concurrently. A removal deletes the original first. If the
-    /// original is missing after the write, this function therefore deletes the derivative again.
+    /// Stores a derivative unless the photo is removed concurrently. A removal deletes the original first. If
+    /// the original is missing after the write, this function therefore deletes the derivative again.
     ///
     /// # Errors
     /// - `NotFound` if the photo was removed.

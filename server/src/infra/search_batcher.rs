@@ -88,8 +88,8 @@ mod tests {
         questions.into_iter().map(|question| question * 10).collect()
     }
 
-    /// Submits question 0, and questions 1 to 8 while question 0 is being answered. The leader of questions 1 to
-    /// 8 calls `answer`.
+    /// Submits question 0, and questions 1 to 8 while question 0 is being answered. The leader of questions 1
+    /// to 8 calls `answer`.
     fn ask_nine(
         numbers: &Numbers,
         answer: impl Fn(Vec<usize>) -> Vec<usize> + Sync,

@@ -97,7 +97,8 @@ pub async fn create(
 /// Stores a request from the client address `from`.
 ///
 /// # Errors
-/// - `Invalid` if a field is malformed, the contact is not an e-mail address or the guest did not confirm to be 18 or older.
+/// - `Invalid` if a field is malformed, the contact is not an e-mail address or the guest did not confirm to
+///   be 18 or older.
 /// - `Gone` if the link is withdrawn, expired or unknown.
 /// - `Conflict` if the consent text or the event's end has changed.
 /// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending

@@ -52,8 +52,8 @@ impl Pattern {
         Self::ALL.into_iter().find(|pattern| pattern.as_str() == text)
     }
 
-    /// Returns the number of occurrences within `WINDOW_S` that raise an alert. An address may belong to a venue
-    /// with 1,000 guests, who may mistype; a caller or an account is one person or program.
+    /// Returns the number of occurrences within `WINDOW_S` that raise an alert. An address may belong to a
+    /// venue with 1,000 guests, who may mistype; a caller or an account is one person or program.
     fn threshold(self, subject: &str) -> u64 {
         let shared = subject.starts_with("address:");
         match self {
@@ -113,8 +113,8 @@ impl Alerts {
         let threshold = pattern.threshold(subject);
         if let Some(count) = self.counts.add(pattern, subject, now_s, threshold) {
             let (subject, studio) = (subject.to_owned(), studio.to_owned());
-            // A full channel means that the database is too slow. The detection is dropped, because a continuing
-            // pattern is detected again.
+            // A full channel means that the database is too slow. The detection is dropped, because a
+            // continuing pattern is detected again.
             let _ = self.sightings.try_send(Detection { pattern, subject, studio, count });
         }
     }

@@ -1,5 +1,5 @@
-//! Statements on the table `guest_consents`. A consent has no name and no contact, and is kept when its guest is
-//! erased.
+//! Statements on the table `guest_consents`. A consent has no name and no contact, and is kept when its guest
+//! is erased.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;

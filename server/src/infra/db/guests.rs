@@ -210,8 +210,8 @@ pub async fn set_verified(tx: &mut Tx, guest: &str, now_unix_s: i64) -> Result<b
     Ok(set.rows_affected() > 0)
 }
 
-/// Locks a guest's row until the commit and returns it with the event's name, also if the guest is being erased.
-/// Concurrent requests therefore change the column `notify` one after another.
+/// Locks a guest's row until the commit and returns it with the event's name, also if the guest is being
+/// erased. Concurrent requests therefore change the column `notify` one after another.
 ///
 /// # Errors
 /// - `NotFound` if there is no such guest.
@@ -249,8 +249,8 @@ pub async fn confirm_notify(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
-/// Denies access to a guest, whom the caller erases afterwards: marks the row, ends the e-mails, and deletes the guest's
-/// sessions, e-mail tokens and membership of a group. `faces` is stored for a resumed erasure.
+/// Denies access to a guest, whom the caller erases afterwards: marks the row, ends the e-mails, and deletes
+/// the guest's sessions, e-mail tokens and membership of a group. `faces` is stored for a resumed erasure.
 pub async fn mark_erasing(tx: &mut Tx, guest: &str, faces: bool, now_unix_s: i64) -> Result<()> {
     sqlx::query(
         "UPDATE guests SET erasing_unix_s = $1, erasing_faces = $2, notify = 0 WHERE id = $3",
@@ -285,8 +285,8 @@ pub async fn delete_unverified(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
-/// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail tokens, and
-/// all expired groups without members.
+/// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail
+/// tokens, and all expired groups without members.
 pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64) -> Result<()> {
     sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
         .bind(idle_since_unix_s)

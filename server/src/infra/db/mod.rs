@@ -88,8 +88,9 @@ impl Db {
             return Ok(Tx { inner: self.pool.begin().await?, _writer: None });
         };
         let guard = Arc::clone(writer).lock_owned().await;
-        // IMMEDIATE takes the write lock at once and waits for it. Without it, a transaction that reads first fails
-        // at its first write if another process (the command line, a backup) has written since the read.
+        // IMMEDIATE takes the write lock at once and waits for it. Without it, a transaction that reads first
+        // fails at its first write if another process (the command line, a backup) has written since the
+        // read.
         let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         Ok(Tx { inner, _writer: Some(guard) })
     }
@@ -128,8 +129,8 @@ fn sqlite_path(url: &str) -> Option<&str> {
     Some(path.split('?').next().unwrap_or_default().trim_start_matches("//"))
 }
 
-/// Creates a SQLite file with mode 0600 unless it exists, because SQLite itself would create a file that all users
-/// can read. SQLite gives its log files the mode of the database file.
+/// Creates a SQLite file with mode 0600 unless it exists, because SQLite itself would create a file that all
+/// users can read. SQLite gives its log files the mode of the database file.
 fn make_private(url: &str) -> std::io::Result<()> {
     let Some(path) = sqlite_path(url) else { return Ok(()) };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);

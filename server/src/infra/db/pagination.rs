@@ -107,8 +107,8 @@ pub enum BoundValue<'a> {
 pub const BY_CREATION: [&str; 2] = ["created_unix_s", "id"];
 
 impl Db {
-    /// Returns the page of `list` that `paging` selects. `read` converts a row; `place` returns an item's time and
-    /// id.
+    /// Returns the page of `list` that `paging` selects. `read` converts a row; `place` returns an item's
+    /// time and id.
     ///
     /// # Errors
     /// - `Invalid` if the cursor or the limit is invalid.

@@ -273,8 +273,9 @@ pub async fn delete(tx: &mut Tx, photo: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns the rows that `select` finds for the photos of `event` with these content ids. `select` must name the
-/// photos table `p`, use the event's id as `$1`, and end in a condition. This function appends `AND …` to it.
+/// Returns the rows that `select` finds for the photos of `event` with these content ids. `select` must name
+/// the photos table `p`, use the event's id as `$1`, and end in a condition. This function appends `AND …` to
+/// it.
 pub async fn rows_by_content(
     db: &Db,
     event: &str,

@@ -1,5 +1,5 @@
-//! Draws a watermark: a text repeated over a whole picture, so that a crop of a third of the width by half of the
-//! height shows part of the text.
+//! Draws a watermark: a text repeated over a whole picture, so that a crop of a third of the width by half of
+//! the height shows part of the text.
 //!
 //! The text rises at 30 degrees, in white with a dark edge, so that it is visible on bright and dark photos.
 

@@ -1,8 +1,8 @@
 //! Durable job queue: photos to index.
 //!
 //! A job is inserted in the transaction of the change that requires it. Delivery is at least once, and jobs are
-//! idempotent. `queue.rs` holds the queue, `counts_cache.rs` caches the counts, `api/indexing/worker.rs` runs the
-//! jobs, and `api/indexing/routes.rs` holds the HTTP handlers.
+//! idempotent. `queue.rs` holds the queue, `counts_cache.rs` caches the counts, `api/indexing/worker.rs` runs
+//! the jobs, and `api/indexing/routes.rs` holds the HTTP handlers.
 
 pub mod counts_cache;
 pub mod queue;

@@ -14,8 +14,8 @@ use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
 /// found; a smaller batch costs more durable writes per photo.
 const BATCH_SIZE: i64 = 16;
 
-/// The queue of jobs. The back-off doubles from 2 s up to 30 minutes, so that 60 attempts take about a day. After
-/// them, the job's state is `failed` until a member of the studio retries it.
+/// The queue of jobs. The back-off doubles from 2 s up to 30 minutes, so that 60 attempts take about a day.
+/// After them, the job's state is `failed` until a member of the studio retries it.
 const JOBS: LeasedQueue = LeasedQueue {
     table: "jobs",
     claimable: "(state = 'ready' AND due_unix_s <= $1) OR (state = 'running' AND lease_unix_s < $1)",

@@ -42,8 +42,8 @@ pub struct EmailMessage {
 pub enum OutgoingMail {
     #[serde(rename = "email", alias = "Letter")]
     Letter(EmailMessage),
-    /// A password reset was requested for this address. Only the delivery looks for an account with the address,
-    /// so that the request takes the same time for every address and does not disclose accounts.
+    /// A password reset was requested for this address. Only the delivery looks for an account with the
+    /// address, so that the request takes the same time for every address and does not disclose accounts.
     #[serde(rename = "password_reset", alias = "ResetAsked")]
     PasswordResetRequested { email: String },
 }

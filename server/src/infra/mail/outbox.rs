@@ -53,8 +53,8 @@ const MAILS: LeasedQueue = LeasedQueue {
 };
 
 /// Creates the e-mail with a password reset link in the given transaction. Returns the e-mail and the link's
-/// expiry, seconds since the Unix epoch; `None` if no e-mail is to be sent. `api/account` provides the function,
-/// because `infra` cannot use `api`.
+/// expiry, seconds since the Unix epoch; `None` if no e-mail is to be sent. `api/account` provides the
+/// function, because `infra` cannot use `api`.
 pub type ResetResolver = for<'a> fn(&'a Mailer, &'a mut Tx, &'a str) -> ResetFuture<'a>;
 /// The future of a [`ResetResolver`].
 pub type ResetFuture<'a> =
@@ -188,9 +188,9 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, id: &str) -> Result<
     }
 }
 
-/// Replaces a password reset request by the e-mail with the reset link, so that a retry sends the same link. The
-/// mail expires with the link. Returns `None` and deletes the request if no e-mail is to be sent, for instance
-/// because no account has the address.
+/// Replaces a password reset request by the e-mail with the reset link, so that a retry sends the same link.
+/// The mail expires with the link. Returns `None` and deletes the request if no e-mail is to be sent, for
+/// instance because no account has the address.
 async fn write_reset_message(
     post: &Mailer,
     resolve: ResetResolver,
@@ -238,8 +238,8 @@ fn message(post: &Mailer, id: &str, letter: EmailMessage) -> Result<Message> {
         .map_err(|_| ApiError::internal("a mail cannot be composed"))
 }
 
-/// Encodes the body: unchanged (7bit) if it is ASCII with lines of at most 998 bytes. Quoted-printable would break
-/// a link over several lines, so that an operator could not copy the link from the mail's file.
+/// Encodes the body: unchanged (7bit) if it is ASCII with lines of at most 998 bytes. Quoted-printable would
+/// break a link over several lines, so that an operator could not copy the link from the mail's file.
 fn body(text: String) -> Body {
     // Maximum line length: RFC 5322, section 2.1.1.
     let plain = text.is_ascii() && text.lines().all(|line| line.len() <= 998);

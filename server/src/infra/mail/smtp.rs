@@ -9,8 +9,8 @@ use super::{SendError, Sender, Sending};
 /// Timeout of a connection attempt and of each SMTP command, 30 s.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Reply codes after which a retry cannot succeed, because the server rejects the mailbox or the message (RFC
-/// 5321, section 4.2.3). After other 5xx codes a mail is retried, because the operator can remove the cause, for
-/// instance a wrong password.
+/// 5321, section 4.2.3). After other 5xx codes a mail is retried, because the operator can remove the cause,
+/// for instance a wrong password.
 const REFUSED: [u16; 6] = [501, 550, 551, 552, 553, 554];
 
 /// The action to take if PICPICK_SMTP_URL cannot be used.

@@ -47,7 +47,8 @@ impl LockoutPolicy {
     /// Counts one attempt of `subject`.
     ///
     /// # Errors
-    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops the
+    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops
+    ///   the
     ///   transaction, so that the attempt is not counted.
     pub async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
         let now = now_s();
@@ -91,8 +92,8 @@ impl LockoutPolicy {
         (before, AttemptState { tat_s, last_s: now })
     }
 
-    /// Returns the time from which the next attempt is allowed, seconds since the Unix epoch. Failures that expire
-    /// during a delay do not shorten the delay.
+    /// Returns the time from which the next attempt is allowed, seconds since the Unix epoch. Failures that
+    /// expire during a delay do not shorten the delay.
     fn ready(self, wrong: AttemptState) -> i64 {
         let owed_s = (wrong.tat_s - wrong.last_s).max(0);
         let failures = (owed_s + self.decay_s - 1) / self.decay_s;

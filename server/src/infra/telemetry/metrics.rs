@@ -62,8 +62,8 @@ const NAMES: [(&str, Sort, &str); 19] = [
     (MAIL_OLDEST, Sort::Gauge, "Age of the oldest waiting mail, seconds; 0 if none waits"),
 ];
 
-/// Upper bounds of the histogram buckets, seconds. Acceptance targets are tens of milliseconds; the buckets of 5
-/// and 30 seconds cover searches that wait for admission.
+/// Upper bounds of the histogram buckets, seconds. Acceptance targets are tens of milliseconds; the buckets
+/// of 5 and 30 seconds cover searches that wait for admission.
 const SECONDS_BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 

@@ -156,18 +156,14 @@ impl DataDir {
     ///
     /// - `Io`: a file could not be read.
     fn scan_data(&self, patterns: &PatternSet) -> Result<Scan> {
-        let mut scan = patterns.scan(&self.folder);
+        let mut scan = patterns.scan_all(&self.folder)?;
         let keyring = self.erasure_log.keyring.folder();
         if !keyring.starts_with(&self.folder) {
-            let other = patterns.scan(keyring);
+            let other = patterns.scan_all(keyring)?;
             (scan.files, scan.bytes) = (scan.files + other.files, scan.bytes + other.bytes);
             scan.found.extend(other.found);
-            scan.unreadable.extend(other.unreadable);
         }
-        match scan.unreadable.first() {
-            Some(path) => Err(Error::io("scan", path, std::io::ErrorKind::PermissionDenied.into())),
-            None => Ok(scan),
-        }
+        Ok(scan)
     }
 
     /// Resumes interrupted purges. Purges collections again that an old copy of the keyring or of the data
@@ -297,12 +293,13 @@ pub(crate) fn scan_extent(scan: &Scan) -> ScanExtent {
 /// # Errors
 ///
 /// - `Residue`: a file contains a pattern.
+/// - `Io`: a file could not be read.
 pub(crate) fn check_no_residue(
     patterns: &PatternSet,
     folder: &Path,
     collection: CollectionId,
 ) -> Result<ScanExtent> {
-    let scan = patterns.scan(folder);
+    let scan = patterns.scan_all(folder)?;
     match scan.found.first() {
         Some((_, path)) => Err(Error::Residue {
             collection: collection.to_string(),

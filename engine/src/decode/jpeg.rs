@@ -5,7 +5,7 @@
 
 use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 use super::jpeg_markers::{Markers, follow};
 use super::{

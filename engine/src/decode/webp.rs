@@ -11,8 +11,7 @@ use std::io::Cursor;
 use crate::error::Result;
 
 use super::{
-    Coding, DecodeCost, DecodeLimits, check_size, damaged, exif_orientation, refused, rgb,
-    vp8l_tables,
+    Coding, DecodeCost, DecodeLimits, check_size, damaged, exif_orientation, rgb, vp8l_tables,
 };
 
 /// Memory for rows of macroblocks and colour caches, bytes.

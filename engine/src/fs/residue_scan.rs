@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::error::{Error, Result};
 use crate::fs::posix_locks;
 
 /// Length of a pattern: 16 bytes, so that no file contains a pattern by chance (2^-128 per position).
@@ -75,6 +76,19 @@ impl PatternSet {
         if maybe { self.patterns.get(bytes).copied() } else { None }
     }
 
+    /// Scans as [`PatternSet::scan`] does, and requires that every file was read: a receipt must not count an
+    /// unread file as free of residue.
+    ///
+    /// # Errors
+    /// - `Error::Io`: a file or folder could not be read.
+    pub(crate) fn scan_all(&self, folder: &Path) -> Result<Scan> {
+        let scan = self.scan(folder);
+        match scan.unreadable.first() {
+            Some(path) => Err(Error::io("scan", path, std::io::ErrorKind::PermissionDenied.into())),
+            None => Ok(scan),
+        }
+    }
+
     /// Scans every regular file at and below `folder` on all cores. Does not follow links.
     pub(crate) fn scan(&self, folder: &Path) -> Scan {
         let mut scan = Scan { patterns: self.patterns.len() as u64, ..Scan::default() };
@@ -138,17 +152,28 @@ fn prefilter_bit(head: u64) -> (usize, u64) {
 
 /// Collects the regular files at and below `path`.
 fn list(path: &Path, files: &mut Vec<PathBuf>, unreadable: &mut Vec<PathBuf>) {
-    let Ok(found) = std::fs::symlink_metadata(path) else { return };
+    if let Err(error) = try_list(path, files, unreadable) {
+        // Another process may have removed the path after its folder was listed.
+        if error.kind() != std::io::ErrorKind::NotFound {
+            unreadable.push(path.to_path_buf());
+        }
+    }
+}
+
+fn try_list(
+    path: &Path,
+    files: &mut Vec<PathBuf>,
+    unreadable: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
+    let found = std::fs::symlink_metadata(path)?;
     if found.is_file() {
         files.push(path.to_path_buf());
     } else if found.is_dir() {
-        match std::fs::read_dir(path) {
-            Ok(entries) => {
-                entries.flatten().for_each(|entry| list(&entry.path(), files, unreadable))
-            }
-            Err(_) => unreadable.push(path.to_path_buf()),
+        for entry in std::fs::read_dir(path)? {
+            list(&entry?.path(), files, unreadable);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -183,6 +208,21 @@ mod tests {
         let scan = patterns.scan(folder.path());
         assert_eq!((scan.files, scan.found.len(), scan.patterns), (7, 7, 4), "{scan:?}");
         assert!(scan.found.iter().all(|(piece, _)| *piece == number));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), noise(3, 5_000)).unwrap();
+        let mut patterns = PatternSet::new();
+        patterns.add(&noise(4, 512));
+        assert_eq!(patterns.scan_all(folder.path()).unwrap().files, 1);
+        // A name that is too long for the file system cannot be examined, also by root.
+        let long = folder.path().join("x".repeat(300));
+        assert_eq!(patterns.scan(&long).unreadable, [long.clone()]);
+        assert!(matches!(patterns.scan_all(&long), Err(Error::Io { .. })));
+        // A path that another process removes during the scan is no error.
+        assert_eq!(patterns.scan_all(&folder.path().join("gone")).unwrap().files, 0);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 // A user's account: name, e-mail address, second factor, password, sessions, export.
 
 import { createHmac } from "node:crypto";
-import { readdirSync } from "node:fs";
-import { assert, checkedBothSchemes, close, newPage, open, params, readMails, signIn, until, visit } from "./harness.mjs";
+import { assert, checkedBothSchemes, close, mailedLink, newPage, open, params, signIn, until, visit } from "./harness.mjs";
 
 const browser = await open("none");
 const page = await newPage(browser);
@@ -44,11 +43,7 @@ await waitForOutcome("mailing", "password is wrong");
 await page.fill("#email-password", params.password);
 await page.click("#mailing [type=submit]");
 await waitForOutcome("mailing", "on its way to asha.rao@mail.example");
-const link = await until("the mail", () => {
-  const files = readdirSync(params.outbox).filter((name) => name.endsWith(".eml"));
-  return readMails(params.outbox, files).map((mail) => mail.match(/\/email#ppe_[\w-]+/)?.[0]).find(Boolean);
-});
-await visit(page, link);
+await visit(page, await mailedLink("/email"));
 await page.click("[type=submit]");
 await page.waitForURL("**/studio");
 params.email = "asha.rao@mail.example";

@@ -1,9 +1,8 @@
 // Tests the pages of guests: from the link in the QR code to the photos and the erasure, the failures of the
 // challenge, and access without a camera.
 
-import { existsSync, readdirSync } from "node:fs";
 import { REACTION_MS, challengeCamera } from "./challenge_camera.mjs";
-import { Camera, assert, checked, close, newPage, open, params, pause, readMails, until, visit } from "./harness.mjs";
+import { Camera, assert, checked, close, mailedLink, newPage, open, params, pause, until, visit } from "./harness.mjs";
 
 const { guest, other, flat, blank, two } = params.poses;
 const AWAY = { turn_left: "turn_right", turn_right: "turn_left", turn_up: "turn_down", turn_down: "turn_up" };
@@ -176,9 +175,7 @@ await checked(page, "photos-new");
 
 // The guest turns on e-mail notifications and creates a group.
 await page.click("#tell-on");
-const letters = () => (existsSync(params.outbox) ? readMails(params.outbox, readdirSync(params.outbox).filter((name) => name.endsWith(".eml"))) : []);
-const linked = (path) => until(`an e-mail with ${path}`, () => letters().map((text) => text.match(new RegExp(`${path}#[\\w-]+`))?.[0]).find(Boolean));
-const confirm = await linked("/g/notify");
+const confirm = await mailedLink("/g/notify");
 const letter = await newPage(browser);
 await letter.goto(confirm);
 await checked(letter, "letter-notify");
@@ -204,7 +201,7 @@ await checked(studio, "studio-choose");
 await studio.click("#choose-faces button");
 await studio.waitForSelector("#request-state:not(:empty)");
 assert.match(await studio.textContent("#request-state"), /gets an e-mail/);
-const enter = await linked("/g/enter");
+const enter = await mailedLink("/g/enter");
 const meera = await newPage(browser);
 await meera.goto(enter);
 await checked(meera, "letter-enter");

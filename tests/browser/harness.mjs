@@ -5,7 +5,7 @@
 // sees an ordinary camera.
 
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -193,9 +193,16 @@ export class Camera {
   }
 }
 
-// Reads e-mails from the outbox folder and undoes the soft line breaks of quoted-printable.
-export function readMails(folder, files) {
-  return files.map((name) => readFileSync(join(folder, name), "utf8").replace(/=\r?\n/g, "").replaceAll("=3D", "="));
+// Reads the e-mails in the outbox folder, which the first e-mail creates, and undoes the soft line breaks of
+// quoted-printable.
+function mails() {
+  if (!existsSync(params.outbox)) return [];
+  const files = readdirSync(params.outbox).filter((name) => name.endsWith(".eml"));
+  return files.map((name) => readFileSync(join(params.outbox, name), "utf8").replace(/=\r?\n/g, "").replaceAll("=3D", "="));
 }
+
+// Waits for an e-mail with a link to `path`. Returns the link's path with its token.
+export const mailedLink = (path) =>
+  until(`an e-mail with a link to ${path}`, () => mails().map((text) => text.match(new RegExp(`${path}#[\\w-]+`))?.[0]).find(Boolean));
 
 export const keep = (name, text) => writeFileSync(join(params.pictures, name), text);

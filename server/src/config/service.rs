@@ -87,7 +87,7 @@ impl RawService {
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
             database: database()?,
             tls: self.tls_cert.zip(self.tls_key),
-            trusted_proxies: self.trusted_proxies,
+            trusted_proxies: self.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
             bucket,
             index_jobs: self.index_jobs.map_or(cores.saturating_sub(1).max(1), usize::from),
             photo_bytes_max: DecodeLimits::default().file_bytes_max,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod db;
 pub mod face_engine;
 pub mod file_name;
+pub mod file_permissions;
 pub mod guest_updates;
 pub mod ids;
 pub mod imaging;

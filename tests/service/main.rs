@@ -9,6 +9,7 @@ mod coverage;
 mod file_names;
 mod folder;
 mod guest;
+mod hosts;
 mod idempotency;
 mod mail;
 mod matching;

@@ -225,6 +225,7 @@ pub fn build_app(app: App, hosts: AllowedHosts) -> Router {
     Router::new()
         .nest("/api/v1", routes.merge(docs))
         .merge(web::routes())
+        .merge(web::security_txt::routes(&app))
         .merge(crate::web::album::routes(&app))
         .merge(crate::web::guest::routes(&app))
         .merge(crate::http::health::routes())

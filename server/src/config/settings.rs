@@ -115,13 +115,16 @@ impl Default for LimitSettings {
     }
 }
 
-/// The settings of metrics and alerts, for the operators.
+/// The settings of metrics, alerts and the security contact, for the operators.
 #[derive(Clone, Default)]
 pub struct ObservabilitySettings {
     /// Address of the metrics listener, which is separate from the service's own; `None`: no metrics.
     pub metrics_listen: Option<SocketAddr>,
     /// Webhook for alerts; `None`: alerts are not posted.
     pub webhook: Option<Webhook>,
+    /// Addresses (`mailto:`, `https:`, `tel:`) for reports of vulnerabilities, most preferred first; empty: the service has
+    /// no `security.txt`.
+    pub security_contacts: Vec<String>,
 }
 
 /// The URL to which alerts are posted, and the key that signs them. Both are secrets.

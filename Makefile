@@ -13,7 +13,7 @@ SHELL := bash
 .ONESHELL:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help deps build models demo test fuzz fmt bench-accuracy clean-demo lint-tools
+.PHONY: help deps build models demo test audit fuzz fmt bench-accuracy clean-demo lint-tools
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/picpick
@@ -30,7 +30,9 @@ SECONDS ?= 3600
 
 # Finds cargo even in a shell that has not read rustup's profile.
 PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
-export CACHE TOOLS CARGO_TARGET_DIR PICPICK_DEMO_DIR PATH
+# Known vulnerabilities of crates. A fetch without a network leaves the folder without a database.
+ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
+export CACHE TOOLS ADVISORIES CARGO_TARGET_DIR PICPICK_DEMO_DIR PATH
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -112,10 +114,10 @@ test: deps lint-tools ## format, lints, licences, tests and documentation; what 
 	# This fetches the packages of other systems too, because cargo-deny reads the licences of all of them.
 	step cargo fetch --locked
 	checks="bans licenses sources"
-	if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then
+	if compgen -G "$$ADVISORIES/*/crates" >/dev/null; then
 	  checks+=" advisories"
 	else
-	  printf '\nAdvisories are not checked: there is no advisory database ("cargo deny fetch db" downloads it).\n'
+	  printf '\nAdvisories are not checked: there is no advisory database ("make audit" downloads it).\n'
 	fi
 	step "$$TOOLS/bin/cargo-deny" --locked --offline check $$checks
 	step cargo clippy --release --locked --workspace --all-targets -- -D warnings
@@ -124,6 +126,22 @@ test: deps lint-tools ## format, lints, licences, tests and documentation; what 
 	step "$$CARGO_TARGET_DIR/release/picpick" models fetch --liveness
 	step cargo test --release --locked --workspace
 	step env RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --document-private-items
+
+# `make test` checks advisories with the database that is here, and passes without one; only this target needs a network.
+audit: lint-tools ## check the dependencies for known vulnerabilities, with a fresh database if there is a network
+	@cargo fetch --locked || echo "The packages cannot be fetched; cargo-deny reads those that are here."
+	if timeout 300 "$$TOOLS/bin/cargo-deny" --locked fetch db; then
+	  echo "The advisory database is up to date."
+	elif compgen -G "$$ADVISORIES/*/crates" >/dev/null; then
+	  for database in "$$ADVISORIES"/*/crates; do
+	    day=$$(git -C "$${database%/crates}" log -1 --format=%cs 2>/dev/null || echo "an unknown day")
+	    echo "STALE: the advisory database cannot be fetched; its copy is of $$day. Run this again with a network."
+	  done
+	else
+	  echo "MISSING: there is no advisory database and it cannot be fetched, so no advisory was checked. Run this again with a network."
+	  exit 1
+	fi
+	"$$TOOLS/bin/cargo-deny" --locked --offline check advisories
 
 # cargo-deny runs for a second, so it is compiled without the link-time optimisation of its release
 # profile: that saves a minute or more on a new machine.

@@ -69,6 +69,7 @@ kinds! {
     Gone = GONE, "gone", "The resource has expired or was withdrawn";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "A precondition of the request is not met";
     Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server holds this event";
+    ForeignHost = MISDIRECTED_REQUEST, "foreign_host", "The request names another host";
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The request is too large";
     UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported";
     RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The byte range is outside the file";

@@ -27,7 +27,7 @@ use crate::http::auth::AlbumPermission as R;
 use crate::http::auth::GuestStage as S;
 use crate::http::auth::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
 use crate::http::extract::BODY_BYTES_MAX;
-use crate::http::middleware;
+use crate::http::middleware::{self, AllowedHosts};
 use crate::openapi::{self, Api};
 use crate::web;
 
@@ -212,8 +212,8 @@ fn nested(app: &App) -> (Router<App>, OpenApi) {
     (routes, described)
 }
 
-/// Builds the complete service: API, pages, health checks and middleware.
-pub fn build_app(app: App) -> Router {
+/// Builds the complete service for a listener that serves `hosts`: API, pages, health checks and middleware.
+pub fn build_app(app: App, hosts: AllowedHosts) -> Router {
     let (routes, described) = nested(&app);
     let described = Arc::new(described);
     let page = Arc::clone(&described);
@@ -225,6 +225,7 @@ pub fn build_app(app: App) -> Router {
     Router::new()
         .nest("/api/v1", routes.merge(docs))
         .merge(web::routes())
+        .merge(web::security_txt::routes(&app))
         .merge(crate::web::album::routes(&app))
         .merge(crate::web::guest::routes(&app))
         .merge(crate::http::health::routes())
@@ -236,6 +237,7 @@ pub fn build_app(app: App) -> Router {
         }))
         .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(from_fn_with_state(app.clone(), middleware::cors))
+        .layer(from_fn_with_state(hosts, middleware::check_host))
         .layer(middleware::security_headers())
         .layer(from_fn_with_state(app.clone(), middleware::hsts))
         .layer(from_fn(middleware::access_log))

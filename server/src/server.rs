@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::config::settings::Settings;
 use crate::error::ApiError;
 use crate::http::listener;
+use crate::http::middleware::AllowedHosts;
 use crate::infra::{alerts, mail, rate_limit};
 use crate::router::build_app;
 
@@ -44,7 +45,15 @@ pub async fn serve(
     let figures = figures
         .map(|at| crate::http::metrics_listener::serve_metrics(&app, at, figures_end.clone()))
         .transpose()?;
-    let server = listener::open(build_app(app.clone()), &app.settings, handle.clone())?;
+    let (socket, listening) = listener::bind(&app.settings)?;
+    let hosts = AllowedHosts::of(
+        listening,
+        app.settings.tls.is_some(),
+        app.settings.public_url.as_deref(),
+        &app.settings.allowed_hosts,
+    );
+    let router = build_app(app.clone(), hosts);
+    let server = listener::open(router, socket, &app.settings, handle.clone())?;
     let keepers = [
         tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
         tokio::spawn(guest::run_notifications(app.clone())),

@@ -150,6 +150,81 @@ fn a_read_only_folder_is_an_error_that_names_it() {
     );
 }
 
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_keyring_that_others_may_read_is_closed() {
+    let sandbox = party();
+    for keyring in [sandbox.data().join("keyring"), sandbox.path("elsewhere")] {
+        if !keyring.exists() {
+            std::fs::rename(sandbox.data().join("keyring"), &keyring).unwrap();
+        }
+        let arguments = |command: &[&str]| {
+            let folder = keyring.to_str().unwrap().to_owned();
+            let command = command.iter().map(|&argument| argument.to_owned());
+            command.chain(["--keyring".to_owned(), folder]).collect::<Vec<_>>()
+        };
+        let files = [keyring.join("keys.toml"), keyring.join("kek.1"), keyring.join("ledger")];
+        let files: Vec<&PathBuf> = files.iter().filter(|file| file.exists()).collect();
+        assert!(files.len() >= 2, "{files:?}");
+        let open = |folder_mode| {
+            set_mode(&keyring, folder_mode);
+            files.iter().for_each(|file| set_mode(file, 0o644));
+        };
+        let assert_closed = || {
+            assert_eq!(mode(&keyring), 0o700);
+            files.iter().for_each(|file| assert_eq!(mode(file), 0o600, "{}", file.display()));
+        };
+        open(0o755);
+        let shown = sandbox.run(arguments(&SHOW));
+        assert_eq!(shown.status, 0, "{shown:?}");
+        assert_contains(&shown.stderr, &["keyring", keyring.to_str().unwrap(), "0700 and 0600"]);
+        assert_closed();
+        let again = sandbox.run(arguments(&SHOW)).stderr;
+        assert!(!again.contains("0700 and 0600"), "{again}");
+        open(0o711);
+        let advice = sandbox.run(arguments(&["doctor", "--json"])).document()["advice"].to_string();
+        assert_contains(&advice, &[files[0].to_str().unwrap(), files[1].to_str().unwrap()]);
+        assert_closed();
+        // A folder that holds other folders may not be for keys only, so its operator decides.
+        let below = keyring.join("other");
+        std::fs::create_dir(&below).unwrap();
+        open(0o755);
+        let refused = sandbox.run(arguments(&SHOW)).failed(1);
+        assert_contains(&refused, &[below.to_str().unwrap(), "chmod 0700"]);
+        std::fs::remove_dir(&below).unwrap();
+    }
+}
+
+#[test]
+fn a_tls_key_that_others_may_read_is_refused() {
+    let sandbox = sandbox!();
+    let [chain, key] = ["chain.pem", "key.pem"].map(|name| sandbox.path(name));
+    for file in [&chain, &key] {
+        std::fs::write(file, "no PEM").unwrap();
+    }
+    let serve = || {
+        let mut command = sandbox.command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"]).arg(&chain);
+        Outcome::of(command.arg("--tls-key").arg(&key)).failed(1)
+    };
+    for mode in [0o644, 0o640, 0o602] {
+        set_mode(&key, mode);
+        assert_contains(&serve(), &["chmod 0600", key.to_str().unwrap()]);
+    }
+    let mut doctor = sandbox.command();
+    let found = Outcome::of(doctor.args(["doctor", "--json"]).env("PICPICK_TLS_KEY", &key));
+    assert_contains(&found.document()["advice"].to_string(), &["chmod 0600"]);
+    set_mode(&key, 0o600);
+    assert_contains(&serve(), &["reading the certificate", chain.to_str().unwrap()]);
+}
+
 #[test]
 fn a_missing_keyring_is_not_replaced_and_may_be_elsewhere() {
     let sandbox = party();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use picpick_tests::album::sha256;
 use picpick_tests::pictures::Drawing;
 use picpick_tests::tcp_proxy::Line;
-use picpick_tests::{Database, Outcome, Person, Rng, Service, service};
+use picpick_tests::{Outcome, Person, Rng, Service, sandbox};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -19,7 +19,9 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let service = service!(Database::Sqlite);
+        // Clients reach the service through a proxy at another port of this address.
+        let environment = vec![("PICPICK_ALLOW_HOST", "127.0.0.1".to_owned())];
+        let service = Service::start_with(sandbox!(), environment);
         let owner = service.owner();
         let studio = owner.studio();
         let event = owner.new_event(&studio, "Event");
@@ -94,6 +96,22 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(Instant::now() < end, "not within 120 s: {what}");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_key_file_that_others_may_read_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = Stage::new();
+    let folder = photos(&stage, 1, 0);
+    let file = stage.service.sandbox.path("api-key");
+    std::fs::write(&file, &stage.key).unwrap();
+    for (mode, is_open) in [(0o644, true), (0o600, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let arguments = ["--key-file", file.to_str().unwrap()];
+        let sent = stage.upload(&stage.service.address(), &arguments, &folder);
+        assert_eq!(sent.status, 0, "{sent:?}");
+        assert_eq!(sent.stderr.contains("chmod 0600"), is_open, "{}", sent.stderr);
     }
 }
 

@@ -102,8 +102,9 @@ impl Client {
     /// Returns the request that opens a guest's progress stream, as text to write to a plain connection.
     pub fn watch(&self, guest: usize) -> String {
         let (name, value) = &self.credential;
+        let host = self.base.trim_start_matches("http://").trim_end_matches("/api/v1");
         format!(
-            "GET /api/v1/events/{}/progress HTTP/1.1\r\nhost: bench\r\n{name}: {value}\r\n\
+            "GET /api/v1/events/{}/progress HTTP/1.1\r\nhost: {host}\r\n{name}: {value}\r\n\
              x-forwarded-for: {}\r\n\r\n",
             self.event,
             address_of(guest)

@@ -19,7 +19,7 @@ use crate::erasure_log::ErasureLog;
 use crate::error::{Error, Result};
 use crate::format_version::{self, DATA_FORMAT};
 use crate::fs::durable;
-use crate::fs::posix_locks;
+use crate::fs::{posix_locks, private};
 use crate::ids::CollectionId;
 use crate::store::{Store, StoreKeys};
 
@@ -58,18 +58,20 @@ pub(crate) use purge::check_no_residue;
 pub use residue_report::{CollectionResidue, Residue};
 
 impl DataDir {
-    /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring`
-    /// is the folder with the keys, or `None` for `folder/keyring`.
+    /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. Removes the
+    /// permissions of group and others from the keyring. `keyring` is the folder with the keys, or `None` for
+    /// `folder/keyring`.
     ///
     /// # Errors
     ///
     /// - `NotData`: the folder contains other files.
     /// - `NewerFormat`: a newer program wrote the folder or the keyring.
     /// - `Damaged`: the `format` file contains no format number, or the keyring's format number is invalid.
-    /// - `Keyring`: collections exist without their keys, or the keyring cannot be parsed.
+    /// - `Keyring`: collections exist without their keys, the keyring cannot be parsed, or its permissions cannot be
+    ///   restricted to its owner.
     /// - `Io`: the folder cannot be read or created.
     pub fn open(folder: &Path, keyring: Option<&Path>) -> Result<Self> {
-        let keyring_folder = keyring.map_or_else(|| folder.join("keyring"), Path::to_path_buf);
+        let keyring_folder = keyring_of(folder, keyring);
         let path = folder.join("format");
         if let Err(Error::Io { source, .. }) = read_format(&path)
             && source.kind() == std::io::ErrorKind::NotFound
@@ -82,6 +84,8 @@ impl DataDir {
             read_format(&path)?,
         )?;
         durable::make_folder(&folder.join("collections"), true)?;
+        let exposed = private::exposed(&keyring_folder)?;
+        private::restrict(&keyring_folder, &exposed)?;
         let keyring = if Keyring::exists(&keyring_folder) {
             Keyring::open(&keyring_folder)?
         } else {
@@ -102,12 +106,28 @@ impl DataDir {
             warnings: Vec::new(),
         };
         data.warnings = data.resume_purges();
+        if !exposed.is_empty() {
+            data.warnings.push(format!(
+                "other users of this machine could use the keyring {} ({} of its files and folders); its permissions are now 0700 and 0600; a copy that another user made opens its collections until they are purged",
+                keyring_folder.display(),
+                exposed.len()
+            ));
+        }
         for id in data.erasure_log.keyring.damaged()? {
             data.warnings.push(format!(
                 "the keyring's entry of collection {id} is damaged: its data cannot be read; purge it with 'picpick collections delete {id} --yes', or restore the latest copy of the keyring"
             ));
         }
         Ok(data)
+    }
+
+    /// Returns the keyring's folder and files on which group or others have a permission. Opens and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: the keyring's folder cannot be listed.
+    pub fn exposed_keys(folder: &Path, keyring: Option<&Path>) -> Result<Vec<PathBuf>> {
+        private::exposed(&keyring_of(folder, keyring))
     }
 
     /// Returns warnings from opening the folder, one sentence each: resumed and failed purges, damaged
@@ -428,6 +448,10 @@ fn info(entry: &KeyringEntry) -> CollectionInfo {
 
 fn keys(entry: &KeyringEntry) -> StoreKeys<'_> {
     StoreKeys { data: &entry.data_key, canary: &entry.canary_key }
+}
+
+fn keyring_of(data: &Path, keyring: Option<&Path>) -> PathBuf {
+    keyring.map_or_else(|| data.join("keyring"), Path::to_path_buf)
 }
 
 fn count(folder: &Path) -> usize {

@@ -9,6 +9,8 @@ use super::context::Context;
 use super::doctor_selftest::{self, ProviderCheck};
 use super::format;
 use super::report::{ExitStatus, Report};
+use crate::config::{Config, secret_files};
+use crate::infra::file_permissions::check_secret_file;
 
 const AFTER: &str = "\
 Without PHOTO, uses the sample photos of 'picpick demo' if they were downloaded.
@@ -105,6 +107,7 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Report> {
     for pack in Pack::all_builtin()? {
         packs.push(examine(context, &pack, runtime.as_ref(), &photos, &mut advice));
     }
+    permissions(context, &mut advice);
     let data = data_folder(context, &mut advice);
     let findings = DoctorDocument {
         version: env!("CARGO_PKG_VERSION"),
@@ -159,6 +162,22 @@ fn folder(path: &Path) -> FolderFindings {
         format: format.map(|text| text.trim().chars().take(80).collect()),
         collections: None,
     }
+}
+
+/// Advises on files with secrets that other users may read. Runs before the data folder is opened, because opening it
+/// restricts the keyring's permissions.
+fn permissions(context: &Context, advice: &mut Vec<String>) {
+    let Config { data, keyring, .. } = &context.config;
+    match DataDir::exposed_keys(data, keyring.as_deref()) {
+        Ok(exposed) => advice.extend(exposed.iter().map(|path| {
+            format!(
+                "other users may use the keys in {path}: this command restricts its permissions; a copy that another user made opens the collections until they are purged",
+                path = path.display()
+            )
+        })),
+        Err(error) => advice.push(error.to_string()),
+    }
+    advice.extend(secret_files().iter().filter_map(|path| check_secret_file(path).err()));
 }
 
 fn data_folder(context: &Context, advice: &mut Vec<String>) -> FolderFindings {

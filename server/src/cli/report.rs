@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write};
 use serde::Serialize;
 
 use crate::config::UsageError;
+use crate::infra::visible_text::is_bidi_control;
 
 /// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +76,12 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
 }
 
-/// Escapes control characters other than line ends, because file names are untrusted and a terminal executes
-/// control sequences.
+/// Escapes control characters other than line ends, and bidirectional controls, because file names are untrusted: a
+/// terminal executes control sequences, and reordered text misleads its reader.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| -> String {
-        if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() }
+        let escaped = (c.is_control() && c != '\n') || is_bidi_control(c);
+        if escaped { c.escape_default().to_string() } else { c.to_string() }
     };
     text.chars().map(shown).collect()
 }

@@ -8,11 +8,12 @@ use picpick_engine::object_store::is_s3;
 
 use super::bucket::PhotoBucket;
 use super::context::Context;
-use super::report::Report;
+use super::report::{Report, note};
 use super::upload_progress::UploadProgress;
 use super::{file_walk, format};
 use crate::client::{self, ApiClient, UploadOrder};
 use crate::config::api_key;
+use crate::infra::file_permissions::check_secret_file;
 
 const AFTER: &str = "\
 Photos that the event has already are not sent again, and an interrupted photo
@@ -65,9 +66,13 @@ pub struct UploadArguments {
 }
 
 impl UploadDestination {
-    /// Returns a client of the service, with the API key of the file or the environment.
+    /// Returns a client of the service, with the API key of the file or the environment. Prints a note if other users may
+    /// read the file.
     pub fn service(&self) -> Result<ApiClient> {
         let key = api_key(self.key_file.as_deref())?;
+        if let Some(Err(problem)) = self.key_file.as_deref().map(check_secret_file) {
+            note(&format!("note: {problem}"));
+        }
         Ok(ApiClient::new(&self.url, &self.event, &key, usize::from(self.connections))?)
     }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use picpick_engine::Picture;
 use sha2::{Digest as _, Sha256};
 
+use crate::infra::visible_text::visible;
+
 /// Size of the pieces in which a file is read, bytes.
 const PIECE_BYTES: usize = 256 << 10;
 /// Limits a file name, characters; the service accepts no more.
@@ -77,11 +79,12 @@ fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
 }
 
 impl HashedFile {
-    /// Returns the file's name in the form that the service accepts: control characters replaced, 200
+    /// Returns the file's name in the form that the service accepts: control characters replaced, invisible ones removed, 200
     /// characters at most, `photo` if nothing remains.
     pub fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
         let shown = |c: char| if c.is_control() { '_' } else { c };
+        let name = visible(&name);
         let name: String = name.trim().chars().map(shown).take(NAME_CHARS_MAX).collect();
         if name.trim().is_empty() { "photo".to_owned() } else { name }
     }
@@ -135,5 +138,6 @@ mod tests {
         assert_eq!(name("a\nb.jpg"), "a_b.jpg");
         assert_eq!(name(&"x".repeat(250)).len(), 200);
         assert_eq!(name("/a/ "), "photo");
+        assert_eq!(name("/a/\u{200b}\u{202e}"), "photo");
     }
 }

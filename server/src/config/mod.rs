@@ -158,6 +158,13 @@ fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, UsageErro
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
+/// Returns the files with secrets that the environment names.
+pub fn secret_files() -> Vec<PathBuf> {
+    let names = ["PICPICK_TLS_KEY", "PICPICK_DATABASE_URL_FILE", "PICPICK_SMTP_URL_FILE"];
+    let set = names.into_iter().filter_map(env::var_os).filter(|value| !value.is_empty());
+    set.map(PathBuf::from).collect()
+}
+
 /// The S3 settings of the environment, as given. Has no `Debug`, because it holds credentials.
 #[derive(Default)]
 struct S3Environment {

@@ -69,6 +69,16 @@ pub struct RawProtection {
     /// there are no metrics
     #[arg(long, env = "PICPICK_METRICS_LISTEN", value_name = "IP:PORT", hide_short_help = true)]
     metrics_listen: Option<SocketAddr>,
+    /// Where to report vulnerabilities, for instance mailto:security@example.com; published in
+    /// /.well-known/security.txt; may be given several times
+    #[arg(
+        long = "security-contact",
+        env = "PICPICK_SECURITY_CONTACT",
+        value_name = "URI",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    security_contact: Vec<String>,
     /// Send a trace of each request to an OpenTelemetry collector, for instance
     /// http://127.0.0.1:4318/v1/traces
     #[arg(long, env = "PICPICK_OTLP_ENDPOINT", value_name = "URL", hide_short_help = true)]
@@ -79,7 +89,7 @@ impl RawProtection {
     /// Validates the options and completes them from the environment.
     ///
     /// # Errors
-    /// - `UsageError` if an origin, the webhook's URL or its secret is invalid.
+    /// - `UsageError` if an origin, a security contact, the webhook's URL or its secret is invalid.
     pub fn validate(self) -> Result<(LimitSettings, ObservabilitySettings), UsageError> {
         let origins = |option: &str, texts: &[String]| {
             texts.iter().map(|text| origin(option, text)).collect::<Result<Vec<_>, _>>()
@@ -103,7 +113,13 @@ impl RawProtection {
         };
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let webhook = webhook(set("PICPICK_ALERT_WEBHOOK"), set("PICPICK_ALERT_WEBHOOK_SECRET"))?;
-        Ok((protection, ObservabilitySettings { metrics_listen: self.metrics_listen, webhook }))
+        let contacts = self.security_contact.iter().map(|text| security_contact(text));
+        let operations = ObservabilitySettings {
+            metrics_listen: self.metrics_listen,
+            webhook,
+            security_contacts: contacts.collect::<Result<_, _>>()?,
+        };
+        Ok((protection, operations))
     }
 }
 
@@ -119,6 +135,20 @@ fn origin(option: &str, text: &str) -> Result<String, UsageError> {
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]".contains(&byte);
     let fits = ["https", "http"].contains(&scheme) && !host.is_empty() && host.bytes().all(plain);
     if fits { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
+/// Checks a contact for `security.txt`: an address that RFC 9116, section 2.5.3, names, on one line.
+fn security_contact(text: &str) -> Result<String, UsageError> {
+    let schemes = ["mailto:", "https://", "tel:"];
+    let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(UsageError(format!(
+            "--security-contact: expected mailto:ADDRESS, https://ADDRESS or tel:NUMBER, received '{text}'"
+        ))),
+    }
 }
 
 /// Checks the webhook's URL and secret. Errors never contain the URL, because the URL is a secret too: any
@@ -169,6 +199,24 @@ mod tests {
             "ftp://a",
         ] {
             assert!(origin("--o", bad).unwrap_err().0.contains(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_security_contact_is_one_line_with_a_known_scheme() {
+        for good in
+            ["mailto:security@example.com", "https://example.com/security", "tel:+1-201-555"]
+        {
+            assert_eq!(security_contact(good).unwrap(), good);
+        }
+        for bad in [
+            "security@example.com",
+            "http://example.com",
+            "mailto:",
+            "mailto:a@b.c\nExpires: x",
+            "",
+        ] {
+            assert!(security_contact(bad).unwrap_err().0.contains("--security-contact"), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use axum::http::uri::Authority;
 use clap::Args;
 use picpick_engine::DecodeLimits;
 
@@ -8,7 +9,7 @@ use super::mail::RawMail;
 use super::protection::RawProtection;
 use super::{Config, s3_access};
 use crate::config::UsageError;
-use crate::config::settings::{Settings, sqlite_at};
+use crate::config::settings::{ListedHost, Settings, sqlite_at};
 
 /// The options of `picpick serve`, as given. Secrets come from the environment or from files that it names,
 /// because other users of the machine can read options.
@@ -24,6 +25,16 @@ pub struct RawService {
         help = "The service's public address, for instance https://photos.example.com"
     )]
     public_url: Option<String>,
+    /// Another host that requests may name, HOST or HOST:PORT, for instance the name under which a proxy or a
+    /// monitoring system reaches the service; may be given several times
+    #[arg(
+        long = "allow-host",
+        env = "PICPICK_ALLOW_HOST",
+        value_name = "HOST",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    allow_host: Vec<String>,
     /// Certificate chain (PEM), if the service itself serves TLS
     #[arg(long, env = "PICPICK_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -85,9 +96,14 @@ impl RawService {
             precision: config.precision,
             listen: self.listen,
             public_url: self.public_url.as_deref().map(public_url).transpose()?,
+            allowed_hosts: self
+                .allow_host
+                .iter()
+                .map(|text| listed_host(text))
+                .collect::<Result<_, _>>()?,
             database: database()?,
             tls: self.tls_cert.zip(self.tls_key),
-            trusted_proxies: self.trusted_proxies,
+            trusted_proxies: self.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
             bucket,
             index_jobs: self.index_jobs.map_or(cores.saturating_sub(1).max(1), usize::from),
             photo_bytes_max: DecodeLimits::default().file_bytes_max,
@@ -118,6 +134,29 @@ fn public_url(text: &str) -> Result<String, UsageError> {
     }
 }
 
+/// Parses a value of `--allow-host`: a name, an IPv4 address or an IPv6 address in brackets, with or without a port.
+fn listed_host(text: &str) -> Result<ListedHost, UsageError> {
+    let wrong = || {
+        UsageError(format!(
+            "--allow-host: expected a host like picpick.internal or picpick.internal:8080, received '{text}'"
+        ))
+    };
+    let authority: Authority = text.parse().map_err(|_| wrong())?;
+    let host = authority.host().to_ascii_lowercase();
+    let port = match authority.as_str().to_ascii_lowercase().strip_prefix(host.as_str()) {
+        Some("") => None,
+        Some(port) => {
+            Some(port.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(wrong)?)
+        }
+        None => return Err(wrong()),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if host.is_empty() || !host.bytes().all(plain) {
+        return Err(wrong());
+    }
+    Ok(ListedHost { host, port })
+}
+
 /// Reads the database's address from the environment or a file, and not from an option, because the address
 /// contains a password. Returns `None` if neither variable is set.
 fn database() -> Result<Option<String>, UsageError> {
@@ -136,6 +175,21 @@ fn database() -> Result<Option<String>, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_allowed_host_is_a_host_with_or_without_a_port() {
+        let parts =
+            |text: &str| listed_host(text).map(|ListedHost { host, port }| (host, port)).ok();
+        let host = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(parts("Picpick.internal"), host("picpick.internal", None));
+        assert_eq!(parts("picpick.internal:8080"), host("picpick.internal", Some(8080)));
+        assert_eq!(parts("[::1]:8080"), host("[::1]", Some(8080)));
+        for bad in
+            ["", "*", "a:", "a:b", "a:99999", "a@b", "https://a.example", "a/b", "a b", ":8080"]
+        {
+            assert!(listed_host(bad).unwrap_err().0.contains("--allow-host"), "{bad}");
+        }
+    }
 
     #[test]
     fn a_public_address_is_scheme_and_host() {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Public address of the service, for instance `https://photos.example.com`, without a slash at the end.
     pub public_url: Option<String>,
+    /// Hosts that requests may name, in addition to those of the public URL and of the listening address.
+    pub allowed_hosts: Vec<ListedHost>,
     /// Address of the database, `postgres://…` or `sqlite:…`; `None`: SQLite in the data folder.
     pub database: Option<String>,
     /// Files of the certificate chain and the private key, PEM; `None`: no TLS.
@@ -34,6 +36,15 @@ pub struct Settings {
     pub protection: LimitSettings,
     pub operations: ObservabilitySettings,
     pub mail: MailSettings,
+}
+
+/// A host that the operator allows in requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedHost {
+    /// A name in lower case, an IPv4 address, or an IPv6 address in brackets.
+    pub host: String,
+    /// The only port that requests may name; `None`: any port.
+    pub port: Option<u16>,
 }
 
 /// The settings of outgoing mail.
@@ -105,13 +116,16 @@ impl Default for LimitSettings {
     }
 }
 
-/// The settings of metrics and alerts, for the operators.
+/// The settings of metrics, alerts and the security contact, for the operators.
 #[derive(Clone, Default)]
 pub struct ObservabilitySettings {
     /// Address of the metrics listener, which is separate from the service's own; `None`: no metrics.
     pub metrics_listen: Option<SocketAddr>,
     /// Webhook for alerts; `None`: alerts are not posted.
     pub webhook: Option<Webhook>,
+    /// Addresses (`mailto:`, `https:`, `tel:`) for reports of vulnerabilities, most preferred first; empty: the service has
+    /// no `security.txt`.
+    pub security_contacts: Vec<String>,
 }
 
 /// The URL to which alerts are posted, and the key that signs them. Both are secrets.

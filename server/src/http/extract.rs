@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::is_id;
+use crate::infra::visible_text::visible;
 
 /// Maximum size of a request body, 256 KiB, unless its route sets another limit.
 pub const BODY_BYTES_MAX: usize = 256 << 10;
@@ -116,12 +117,13 @@ pub fn name(what: &str, text: &str) -> Result<String> {
     line(what, text, 1, 200)
 }
 
-/// Validates one line of `least` to `most` printable characters. Returns the line without surrounding white
-/// space.
+/// Validates one line of `least` to `most` printable characters. Returns the line without invisible characters and
+/// surrounding white space.
 ///
 /// # Errors
 /// - `Invalid` for any other text.
 pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String> {
+    let text = visible(text);
     let text = text.trim();
     let count = text.chars().count();
     if count < least || count > most || text.chars().any(char::is_control) {
@@ -194,7 +196,8 @@ mod tests {
     fn names_and_addresses_are_what_they_should_be() {
         assert_eq!(name("name", "  Anna & Ben ").unwrap(), "Anna & Ben");
         assert_eq!(email(" A@Example.COM ").unwrap(), "a@example.com");
-        for bad in ["", "   ", "a\nb", "a\0b", &"x".repeat(201)] {
+        assert_eq!(name("name", "\u{202e}Anna\u{200b} ").unwrap(), "Anna");
+        for bad in ["", "   ", "a\nb", "a\0b", &"x".repeat(201), "\u{200b}\u{2060} \u{202e}"] {
             assert!(name("name", bad).is_err(), "{bad:?}");
         }
         for bad in ["", "a", "a@", "@b", "a b@c.d", "a@b\r\nBcc: c@d.e", "a@b>", "\0@b.c"] {

@@ -10,11 +10,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::http::header;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum_server::Handle;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::health;
+use super::middleware::{AllowedHosts, check_host};
 use crate::app::App;
 use crate::infra::mail;
 use crate::infra::telemetry::{memory, metrics};
@@ -42,12 +44,19 @@ pub fn serve_metrics(
         .with_context(|| format!("listening on {address}; choose another with --metrics-listen"))?;
     listener.set_nonblocking(true)?;
     let bound = listener.local_addr()?;
+    let hosts = AllowedHosts::of(
+        bound,
+        false,
+        app.settings.public_url.as_deref(),
+        &app.settings.allowed_hosts,
+    );
     let figures = metrics::collect()?;
     let upkeep = run_upkeep(figures.clone());
     let scraped = app.clone();
     let router = Router::new()
         .route("/metrics", get(move || async move { (CONTENT, render(&scraped, &figures).await) }))
         .merge(health::routes())
+        .layer(from_fn_with_state(hosts, check_host))
         .with_state(app.clone());
     let serving = async move {
         let upkeep = tokio::spawn(upkeep);

@@ -19,6 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
+use super::file_name::FileName;
+use super::visible_text::visible;
 use crate::error::{ApiError, ErrorKind, Result};
 
 /// Maximum number of pieces that are queued for a slow client.
@@ -135,23 +137,23 @@ fn write(
 }
 
 /// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces
-/// path separators, control and reserved characters by `_`; a name in `taken` gets the photo's `id` as a
+/// path separators, control and reserved characters by `_`, and removes invisible characters from the folder's name; a name in `taken` gets the photo's `id` as a
 /// prefix.
 pub fn entry_path(
     folder: Option<&str>,
-    name: &str,
+    name: &FileName,
     id: &str,
     taken: &mut HashSet<String>,
 ) -> String {
     let safe = |text: &str| -> String {
         let plain = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
-        let text: String = text.chars().map(plain).collect();
+        let text: String = visible(text).chars().map(plain).collect();
         let text = text.trim_matches(['.', ' ']);
         if text.is_empty() { "_".to_owned() } else { text.to_owned() }
     };
     let folder =
         folder.map_or_else(|| "photos".to_owned(), |folder| format!("photos/{}", safe(folder)));
-    let name = safe(name);
+    let name = safe(name.as_str());
     let first = format!("{folder}/{name}");
     // Some file systems do not distinguish upper and lower case.
     if taken.insert(first.to_lowercase()) {
@@ -236,11 +238,13 @@ mod tests {
     #[test]
     fn names_are_distinct_and_stay_inside() {
         let mut taken = HashSet::new();
-        let mut of = |folder, name| entry_path(folder, name, "1d", &mut taken);
+        let mut of =
+            |folder, name| entry_path(folder, &FileName::of(name, "image/jpeg"), "1d", &mut taken);
         assert_eq!(of(None, "a.jpg"), "photos/a.jpg");
         assert_eq!(of(None, "A.jpg"), "photos/1d_A.jpg");
-        assert_eq!(of(Some("../../etc"), "..\\passwd"), "photos/_.._etc/_passwd");
-        assert_eq!(of(Some(".."), "."), "photos/_/_");
+        assert_eq!(of(Some("../../etc"), "..\\passwd"), "photos/_.._etc/_passwd.jpg");
+        assert_eq!(of(Some(".."), "."), "photos/_/photo.jpg");
+        assert_eq!(of(Some("a\u{202e}b"), "a.html"), "photos/ab/a_html.jpg");
         assert_eq!(of(Some("Trauung"), "a\nb.jpg"), "photos/Trauung/a_b.jpg");
     }
 }

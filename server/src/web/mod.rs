@@ -6,6 +6,7 @@
 
 pub mod album;
 pub mod guest;
+pub mod security_txt;
 pub mod studio;
 pub mod visitor_layout;
 

@@ -4,7 +4,7 @@
 mod concurrency;
 mod pages;
 mod pins;
-mod studio;
+pub mod studio;
 
 use std::io::{Cursor, Read as _};
 

@@ -167,7 +167,8 @@ pub fn pages_work_without_scripts(service: Service) {
     assert!(second.contains("Page 2 of 2") && second.contains(ids.last().unwrap().as_str()));
     let part = browser.get(&format!("{entry}?folder={folder}"), "en").is(200).text();
     assert_eq!(part.matches(&format!("?folder={folder}\"><img")).count(), 1);
-    browser.post(&format!("{entry}/leave"), &[]).is(303);
+    let left = browser.post(&format!("{entry}/leave"), &[]).is(303);
+    assert_eq!(left.headers["clear-site-data"], "\"cache\"", "cached photos go with the session");
     assert!(browser.get(&entry, "en").is(200).text().contains("name=\"pin\""));
 }
 

@@ -17,12 +17,13 @@ struct Stream(TcpStream);
 impl Stream {
     fn open(service: &Service, client: &Client, path: &str) -> Self {
         let address = service.address();
-        let mut stream = TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
+        let host = address.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let cookie = client.cookie().unwrap();
         write!(
             stream,
-            "GET /api/v1{path} HTTP/1.1\r\nHost: here\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+            "GET /api/v1{path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
         )
         .unwrap();
         Self(stream)

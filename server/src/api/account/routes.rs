@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::service::{self, NewSession, SetupRequest};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::{SESSION_COOKIE, SignedIn, set_cookie};
+use crate::http::auth::{LocalData, SESSION_COOKIE, SignedIn, end_session_headers, set_cookie};
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, Body, Path};
 use crate::infra::audit_log::{self, AuditEvent};
@@ -126,16 +126,13 @@ async fn signed_in_response(
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
-/// Ends the session and removes its cookie.
+/// Ends the session, removes its cookie, and makes the browser delete cached photos.
 #[utoipa::path(delete, path = "/session", operation_id = "session_delete", tag = "account", responses((status = 204)))]
 pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Response> {
     end_session(&app, &person.user, &person.session).await?;
-    let mut headers = HeaderMap::new();
-    for encrypted in [false, true] {
-        let cookie = set_cookie(SESSION_COOKIE, "", encrypted, Some(0));
-        headers.append(header::SET_COOKIE, cookie.parse().map_err(ApiError::internal)?);
-    }
-    Ok((StatusCode::NO_CONTENT, headers).into_response())
+    let [plain, _] = end_session_headers(SESSION_COOKIE, false, LocalData::Cache);
+    let encrypted = end_session_headers(SESSION_COOKIE, true, LocalData::Cache);
+    Ok((StatusCode::NO_CONTENT, encrypted, AppendHeaders([plain])).into_response())
 }
 
 async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {

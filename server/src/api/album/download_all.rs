@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::AlbumSession;
 use crate::http::extract::BinarySchema;
+use crate::infra::file_name::FileName;
 use crate::infra::zip_stream::{entry_path, respond};
 
 /// A photo to add to the archive.
@@ -68,7 +69,7 @@ async fn archive_entry(
     app: &App,
     visit: &AlbumSession,
     photo: &str,
-) -> Result<Option<(String, Vec<u8>)>> {
+) -> Result<Option<(FileName, Vec<u8>)>> {
     visit.check_open(&app.db).await?;
     match photos::file(app, visit, photo).await {
         Ok(file) => file.archive_entry(app).await,

@@ -15,7 +15,7 @@ use super::photos::{self, AlbumFolder, AlbumPhoto, PhotoFilter};
 use super::visits;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::AlbumSession;
+use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LocalData, end_session_headers};
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, BinarySchema, Body, Path, Query};
 use crate::infra::db::{Page, Paging};
@@ -88,11 +88,11 @@ pub async fn enter(
     let gone = || ApiError::new(ErrorKind::Gone, detail);
     let link = visits::link(&app, &given.token).await?.ok_or_else(gone)?;
     let token = visits::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
-    let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), encrypted))];
+    let cookie = [(header::SET_COOKIE, visits::cookie(&token, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Ends the album session and removes its cookie.
+/// Ends the album session, removes its cookie, and makes the browser delete cached photos.
 #[utoipa::path(delete, path = "/album/session",
     operation_id = "album_session_delete", tag = "album", responses((status = 204)))]
 pub async fn leave(
@@ -101,8 +101,8 @@ pub async fn leave(
     Encrypted(encrypted): Encrypted,
 ) -> Result<Response> {
     visits::leave(&app, &visit).await?;
-    let cookie = [(header::SET_COOKIE, visits::cookie(None, encrypted))];
-    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+    let ended = end_session_headers(ALBUM_COOKIE, encrypted, LocalData::Cache);
+    Ok((StatusCode::NO_CONTENT, ended).into_response())
 }
 
 /// Checks the second PIN and allows picks and comments under the given name.
@@ -118,7 +118,7 @@ pub async fn annotate(
     Body(given): Body<Annotator>,
 ) -> Result<Response> {
     let token = visits::annotate(&app, &visit, from, given.pin, &given.name).await?;
-    let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), encrypted))];
+    let cookie = [(header::SET_COOKIE, visits::cookie(&token, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 

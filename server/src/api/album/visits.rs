@@ -114,10 +114,9 @@ pub async fn enter(
     Ok(token)
 }
 
-/// Returns the `Set-Cookie` value that stores the session's token, or removes it if `token` is `None`.
-pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
-    let age_s = if token.is_some() { VISIT_S } else { 0 };
-    set_cookie(ALBUM_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
+/// Returns the `Set-Cookie` value that stores the session's token.
+pub fn cookie(token: &str, encrypted: bool) -> String {
+    set_cookie(ALBUM_COOKIE, token, encrypted, Some(VISIT_S))
 }
 
 /// Checks the second PIN and binds the session to a named visitor, who may pick and comment. Returns the
@@ -213,10 +212,8 @@ mod tests {
 
     #[test]
     fn a_cookie_is_for_this_host_and_out_of_reach_of_scripts() {
-        let set = cookie(Some("ppv_x"), true);
+        let set = cookie("ppv_x", true);
         assert!(set.starts_with("__Host-picpick_album=ppv_x; Path=/; HttpOnly; SameSite=Lax;"));
         assert!(set.ends_with("Max-Age=43200; Secure"), "{set}");
-        assert_eq!(cookie(None, false).split(';').next(), Some("picpick_album="));
-        assert!(cookie(None, false).ends_with("Max-Age=0"));
     }
 }

@@ -13,6 +13,7 @@ use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::BinarySchema;
 use crate::infra::db::photos::{self, FiledPhoto};
+use crate::infra::file_name::FileName;
 use crate::infra::photo_store::Rendition;
 use crate::infra::zip_stream::{ZipStream, entry_path, respond};
 
@@ -65,7 +66,12 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
 async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
     let mut taken = HashSet::new();
     let entry = |FiledPhoto { photo, folder_name: folder }| ExportedPhoto {
-        file: entry_path(folder.as_deref(), &photo.name, &photo.id, &mut taken),
+        file: entry_path(
+            folder.as_deref(),
+            &FileName::of(&photo.name, &photo.media_type),
+            &photo.id,
+            &mut taken,
+        ),
         id: photo.id,
         name: photo.name,
         folder,

@@ -36,6 +36,7 @@ use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 use crate::infra::mail::{self, OutgoingMail};
 use crate::infra::rate_limit::{Quota, network};
+use crate::infra::visible_text::visible;
 
 /// Maximum number of pending requests per contact and event.
 const PENDING_MAX: i64 = 3;
@@ -164,9 +165,10 @@ pub async fn place(
     Ok(())
 }
 
-/// Checks a text of one or more lines. Errors: `Invalid` if the text has more than 1,000 characters, or control
+/// Checks a text of one or more lines. Returns the text without invisible characters. Errors: `Invalid` if the text has more than 1,000 characters, or control
 /// characters other than line breaks.
 fn text(what: &str, text: &str) -> Result<String> {
+    let text = text.split('\n').map(visible).collect::<Vec<_>>().join("\n");
     let (text, count) = (text.trim(), text.trim().chars().count());
     let strange = |c: char| c.is_control() && c != '\n' && c != '\r';
     if count > 1000 || text.chars().any(strange) {

@@ -139,7 +139,7 @@ pub async fn show(
             metrics::count_challenge("passed");
             let template = template.ok_or_else(|| ApiError::internal("no template"))?;
             let token = passed(&app, &visit, template).await?;
-            let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
+            let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
             Ok((cookie, state("passed", None, None)).into_response())
         }
     }

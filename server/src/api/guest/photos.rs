@@ -24,6 +24,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::http::extract::{self, BinarySchema, Body, Path, Query};
 use crate::infra::db::{Page, Paging, photos};
+use crate::infra::file_name::FileName;
 use crate::infra::imaging::derivatives::render;
 use crate::infra::photo_store::Rendition as BlobKind;
 
@@ -224,7 +225,7 @@ pub async fn archive_entries(
     app: &App,
     visit: &GuestSession,
     photo: &str,
-) -> Result<Option<(String, Vec<u8>)>> {
+) -> Result<Option<(FileName, Vec<u8>)>> {
     visit.check_open(&app.db).await?;
     match own(app, visit, photo).await {
         Ok(shown) => shown.archive_entry(app).await,

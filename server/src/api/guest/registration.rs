@@ -121,7 +121,7 @@ pub async fn register(
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     let token = session::begin(&mut tx, &guest, false).await?;
     tx.commit().await?;
-    let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
+    let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -174,7 +174,7 @@ pub async fn enter(
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Enter).await?;
     let token = session::begin(&mut tx, &guest, true).await?;
     tx.commit().await?;
-    let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
+    let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +21,7 @@ use crate::api::event::routes::EventReceipt;
 use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::GuestSession;
+use crate::http::auth::{GUEST_COOKIE, GuestSession, LocalData, end_session_headers};
 use crate::http::client_address::Encrypted;
 use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
@@ -93,7 +93,8 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
     }))
 }
 
-/// Ends the guest's session and removes its cookie. The guest's data is kept.
+/// Ends the guest's session, removes its cookie, and makes the browser delete cached photos. The server keeps the guest's
+/// data.
 #[utoipa::path(delete, path = "/guest/session",
     operation_id = "guest_session_delete", tag = "guest", responses((status = 204)))]
 pub async fn sign_out(
@@ -106,8 +107,8 @@ pub async fn sign_out(
     tx.commit().await?;
     // The announcement makes this session's update streams check the session and end.
     app.guest_updates.publish(&visit.event, Some(&visit.guest));
-    let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
-    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+    let ended = end_session_headers(GUEST_COOKIE, encrypted, LocalData::Cache);
+    Ok((StatusCode::NO_CONTENT, ended).into_response())
 }
 
 /// Turns e-mails about new photos on or off.
@@ -186,7 +187,8 @@ pub async fn archive(
     }))
 }
 
-/// Withdraws the guest's consent and erases the guest's template, sessions and e-mail tokens at once.
+/// Withdraws the guest's consent and erases the guest's template, sessions and e-mail tokens at once. Makes the browser
+/// delete cached photos and the stored guest link.
 /// The response is the signed receipt of the erasure.
 #[utoipa::path(delete, path = "/guest", operation_id = "guest_account_delete", tag = "guest", params(ErasureReceipt),
     responses((status = 200, body = EventReceipt)))]
@@ -204,6 +206,6 @@ pub async fn leave(
         faces: going.faces && visit.verified,
     };
     let receipt = forget(&app, leaving).await?;
-    let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
-    Ok((cookie, Json(EventReceipt { receipt })).into_response())
+    let ended = end_session_headers(GUEST_COOKIE, encrypted, LocalData::CacheAndStorage);
+    Ok((ended, Json(EventReceipt { receipt })).into_response())
 }

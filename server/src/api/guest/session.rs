@@ -48,12 +48,11 @@ pub async fn end(tx: &mut Tx, session: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns the `Set-Cookie` value that stores the session's token, or removes it if `token` is `None`.
-pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
+/// Returns the `Set-Cookie` value that stores the session's token.
+pub fn cookie(token: &str, encrypted: bool) -> String {
     // The server ends an idle session after 30 minutes. The cookie expires after a day, also in a browser that
     // stays open.
-    let age_s = if token.is_some() { 48 * GUEST_IDLE_S } else { 0 };
-    set_cookie(GUEST_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
+    set_cookie(GUEST_COOKIE, token, encrypted, Some(48 * GUEST_IDLE_S))
 }
 
 #[cfg(test)]
@@ -62,9 +61,8 @@ mod tests {
 
     #[test]
     fn a_cookie_is_for_this_host_and_out_of_reach_of_scripts() {
-        let set = cookie(Some("ppg_x"), true);
+        let set = cookie("ppg_x", true);
         assert!(set.starts_with("__Host-picpick_guest=ppg_x; Path=/; HttpOnly; SameSite=Lax;"));
         assert!(set.ends_with("; Secure"), "{set}");
-        assert!(cookie(None, false).ends_with("Max-Age=0"));
     }
 }

@@ -13,6 +13,7 @@ use picpick_engine::{DecodeLimits, Picture};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::db::photos::PhotoRecord;
+use crate::infra::file_name::FileName;
 use crate::infra::ids::sha256;
 use crate::infra::imaging::derivatives::{WEB, render};
 use crate::infra::imaging::watermark::draw_watermark;
@@ -47,14 +48,14 @@ impl PhotoFile {
         }
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Returns the file name of the original.
+    pub fn name(&self) -> FileName {
+        FileName::of(&self.name, &self.media_type)
     }
 
-    /// Returns the file name of a JPEG derivative: the photo's name with the extension `.jpg`.
-    pub fn jpeg_name(&self) -> String {
-        let stem = self.name.rsplit_once('.').map_or(self.name.as_str(), |(stem, _)| stem);
-        format!("{stem}.jpg")
+    /// Returns the file name of a JPEG derivative.
+    pub fn jpeg_name(&self) -> FileName {
+        FileName::of(&self.name, "image/jpeg")
     }
 }
 
@@ -75,7 +76,7 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
         header::CONTENT_TYPE,
         HeaderValue::from_str(&file.media_type).map_err(ApiError::internal)?,
     );
-    answer.insert(header::CONTENT_DISPOSITION, disposition(&file.name)?);
+    answer.insert(header::CONTENT_DISPOSITION, disposition(&file.name())?);
     let applies =
         headers.get(header::IF_RANGE).is_none_or(|wanted| wanted.as_bytes() == tag.as_bytes());
     let requested =
@@ -187,9 +188,10 @@ fn has_tag(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
 
 /// Returns the `Content-Disposition` (RFC 6266) for saving under `name`. Encodes all characters except ASCII
 /// letters, digits, `-`, `.` and `_` (RFC 8187).
-fn disposition(name: &str) -> Result<HeaderValue> {
+fn disposition(name: &FileName) -> Result<HeaderValue> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let encoded: String = name
+        .as_str()
         .bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect();
@@ -351,8 +353,8 @@ mod tests {
 
     #[test]
     fn a_file_name_cannot_end_its_header() {
-        let header = disposition("a\"; x\r\nSet-Cookie: b.jpg")
-            .map(|value| value.to_str().unwrap_or("").to_owned());
+        let name = FileName::of("a\"; x\r\nSet-Cookie: b.jpg", "image/jpeg");
+        let header = disposition(&name).map(|value| value.to_str().unwrap_or("").to_owned());
         assert_eq!(
             header.ok().as_deref(),
             Some("attachment; filename*=UTF-8''a%22%3B%20x%0D%0ASet-Cookie%3A%20b.jpg")

@@ -11,6 +11,7 @@ use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::db::photos::{self, IndexedPhoto, PhotoPlace};
 use crate::infra::db::{Page, Paging};
+use crate::infra::file_name::FileName;
 
 #[derive(Serialize, ToSchema)]
 pub struct Photo {
@@ -95,7 +96,7 @@ pub async fn show(
     one(&app, &grant, &photo).await.map(Json)
 }
 
-/// Renames a photo or moves it to another folder.
+/// Renames a photo or moves it to another folder. The name's extension becomes the one of the photo's media type.
 #[utoipa::path(patch, path = "/events/{event}/photos/{photo}", operation_id = "photo_update", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)), request_body = PhotoChange,
     responses((status = 200, body = Photo)))]
@@ -106,7 +107,13 @@ pub async fn change(
     Body(given): Body<PhotoChange>,
 ) -> Result<Json<Photo>> {
     let before = one(&app, &grant, &photo).await?;
-    let name = given.name.map_or(Ok(before.name), |name| extract::line("name", &name, 1, 255))?;
+    let name = match given.name {
+        None => before.name,
+        Some(name) => {
+            let name = extract::line("name", &name, 1, 255)?;
+            FileName::of(&name, &before.media_type).to_string()
+        }
+    };
     let folder = match given.folder {
         None => before.folder,
         Some(folder) if folder.is_empty() => None,

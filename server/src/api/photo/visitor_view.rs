@@ -8,6 +8,7 @@ use crate::api::photo_policy::{
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::db::photos;
+use crate::infra::file_name::FileName;
 use crate::infra::photo_store::Rendition as BlobKind;
 
 /// A photo that visitors may see under the photo policy (`api/photo_policy.rs`).
@@ -67,13 +68,11 @@ impl VisitorPhoto {
     }
 
     /// Returns the file name and bytes of the download, for an archive; `None` if downloads are off.
-    pub async fn archive_entry(self, app: &App) -> Result<Option<(String, Vec<u8>)>> {
+    pub async fn archive_entry(self, app: &App) -> Result<Option<(FileName, Vec<u8>)>> {
         let file = self.file;
         Ok(match self.allowed.download {
             Download::Off => None,
-            Download::Original => {
-                Some((file.name().to_owned(), responses::whole(app, &file).await?))
-            }
+            Download::Original => Some((file.name(), responses::whole(app, &file).await?)),
             Download::Web => {
                 let name = file.jpeg_name();
                 let bytes = match &self.watermark {

@@ -14,6 +14,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::IDS_OF_NODE;
 use crate::infra::db::photos::{self, PhotoRecord};
+use crate::infra::file_name::FileName;
 use crate::infra::ids::sha256;
 use crate::infra::jobs;
 use crate::infra::photo_store::Rendition as BlobKind;
@@ -130,7 +131,7 @@ async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Resul
         id: upload.id.clone(),
         event: upload.event.clone(),
         folder: upload.folder.clone(),
-        name: upload.name.clone(),
+        name: FileName::of(&upload.name, found.media_type).to_string(),
         content_id: photos::content_id(&found.sha256).to_owned(),
         sha256: found.sha256.clone(),
         bytes: i64::try_from(upload.bytes).unwrap_or(i64::MAX),

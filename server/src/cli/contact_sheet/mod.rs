@@ -6,7 +6,9 @@ mod html;
 pub mod model;
 mod thumbnail;
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -79,13 +81,16 @@ pub enum FaceRole {
     Subject,
 }
 
-/// Writes `sheet` to `path` atomically (temporary file and rename); replaces a file at `path`.
+/// Writes `sheet` to `path` atomically (temporary file and rename); replaces a file at `path`. The file has mode 0600,
+/// because it shows faces.
 pub fn write(path: &Path, sheet: &ContactSheet) -> Result<()> {
     let html = render(sheet);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = std::fs::File::create(&temporary)
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary);
+    let written = opened
         .and_then(|mut file| file.write_all(html.as_bytes()))
         .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
@@ -157,6 +162,17 @@ mod tests {
         assert!(html.contains("0.71") && html.contains("gone.jpg"));
         assert!(!html.contains("://") && !html.contains("<script"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_sheet_is_for_its_owner_only_even_where_an_open_one_was() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.html");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, &sheet("gone.png".into())).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

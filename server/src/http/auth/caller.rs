@@ -146,6 +146,34 @@ pub fn set_cookie(name: &str, token: &str, encrypted: bool, age_s: Option<i64>) 
     format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
 }
 
+const CLEAR_SITE_DATA: header::HeaderName = header::HeaderName::from_static("clear-site-data");
+
+/// The data that a browser deletes when a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalData {
+    /// Cached responses: photos, which the browser may store until then.
+    Cache,
+    /// Also the site's storage: the guest link, by which the page of an ended session leads back.
+    CacheAndStorage,
+}
+
+/// Returns the response headers that end a session in the browser: they delete the cookie `name` and `data` (Clear Site
+/// Data, W3C working draft). They leave other cookies, because the directive `cookies` deletes those of all subdomains.
+pub fn end_session_headers(
+    name: &str,
+    encrypted: bool,
+    data: LocalData,
+) -> [(header::HeaderName, String); 2] {
+    let directives = match data {
+        LocalData::Cache => r#""cache""#,
+        LocalData::CacheAndStorage => r#""cache", "storage""#,
+    };
+    [
+        (header::SET_COOKIE, set_cookie(name, "", encrypted, Some(0))),
+        (CLEAR_SITE_DATA, directives.to_owned()),
+    ]
+}
+
 /// Checks that the request comes from a page of this site. Browsers attach cookies to requests that other
 /// sites cause, but name the cause in `Sec-Fetch-Site` or `Origin`. A client that sends neither header is not
 /// a current browser, so no other site can abuse its cookies.
@@ -190,6 +218,7 @@ async fn by_key(db: &Db, token: &str) -> Result<Principal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ALBUM_COOKIE;
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -220,6 +249,15 @@ mod tests {
         ] {
             assert!(same_site(&headers(other)).is_err(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_session_deletes_the_cookie_and_cached_photos() {
+        let headers = |data| end_session_headers(ALBUM_COOKIE, true, data);
+        let [(_, cookie), (name, cleared)] = headers(LocalData::Cache);
+        assert!(cookie.starts_with("__Host-picpick_album=; ") && cookie.contains("; Max-Age=0"));
+        assert_eq!((name.as_str(), cleared.as_str()), ("clear-site-data", r#""cache""#));
+        assert_eq!(headers(LocalData::CacheAndStorage)[1].1, r#""cache", "storage""#);
     }
 
     #[test]

@@ -15,7 +15,10 @@ pub mod roles;
 pub mod session_store;
 
 pub use album_session::{ALBUM_COOKIE, AlbumSession};
-pub use caller::{CallerSlot, Principal, SESSION_COOKIE, check_same_site, cookie_of, set_cookie};
+pub use caller::{
+    CallerSlot, LocalData, Principal, SESSION_COOKIE, check_same_site, cookie_of,
+    end_session_headers, set_cookie,
+};
 pub use guard::{Grant, SignedIn, guard};
 pub use guest_session::{GUEST_COOKIE, GUEST_IDLE_S, GuestSession};
 pub use roles::{Action, Role};

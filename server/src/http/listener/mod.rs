@@ -6,7 +6,7 @@ pub mod tls;
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -37,20 +37,29 @@ const STREAMS_MAX: u32 = 128;
 /// Interval of HTTP/2 pings: 30 s. Pings detect a peer that has disappeared without closing its connection.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
-/// Binds the listening address. Returns a future that serves `app` until `handle` shuts it down.
+/// Binds the listening address. Returns the socket and its address.
 ///
 /// # Errors
 /// - The address cannot be bound, for instance because it is in use.
-/// - The certificate or its key cannot be read, or they do not belong together.
+pub fn bind(settings: &Settings) -> Result<(TcpListener, SocketAddr)> {
+    let address = settings.listen;
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("listening on {address}; choose another with --listen"))?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+/// Returns a future that serves `app` on `listener` until `handle` shuts it down.
+///
+/// # Errors
+/// - The certificate or its key cannot be read, other users may read the key, or the two do not belong together.
 pub fn open(
     app: Router,
+    listener: TcpListener,
     settings: &Settings,
     handle: Handle<SocketAddr>,
 ) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
-    let address = settings.listen;
-    let listener = std::net::TcpListener::bind(address)
-        .with_context(|| format!("listening on {address}; choose another with --listen"))?;
-    listener.set_nonblocking(true)?;
     let encrypted = settings.tls.clone().map(|files| tls::open(&files)).transpose()?;
     let places = Arc::new(ConnectionLimiter {
         most: settings.protection.connections_max,

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::infra::file_permissions::check_secret_file;
 
 /// Interval at which the modification times of the files are checked: 60 s.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
@@ -21,12 +23,16 @@ type CertificateFiles = (PathBuf, PathBuf);
 ///
 /// # Errors
 /// - A file cannot be read or is not PEM; the error names the file.
+/// - Other users may read the key; the error names the command that mends it.
 /// - Certificate and key do not belong together; the error names both files.
 pub fn open(files: &CertificateFiles) -> Result<(RustlsConfig, CertificateFiles)> {
     Ok((RustlsConfig::from_config(Arc::new(read(files)?)), files.clone()))
 }
 
 fn read((chain, key): &CertificateFiles) -> Result<ServerConfig> {
+    check_secret_file(key)
+        .map_err(|problem| anyhow!(problem))
+        .context("checking the certificate's key")?;
     let at = || format!("reading the certificate {}", chain.display());
     let certificates = CertificateDer::pem_file_iter(chain)
         .with_context(at)?

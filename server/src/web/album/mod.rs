@@ -24,7 +24,7 @@ use crate::api::album::photos::{self, PhotoFilter};
 use crate::api::album::visits;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::{AlbumSession, Rule};
+use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LocalData, Rule, end_session_headers};
 use crate::http::extract::{Path, Query};
 use crate::http::middleware::throttle;
 use crate::infra::ids::is_id;
@@ -126,7 +126,7 @@ async fn show(here: PageContext, Query(query): Query<PageQuery>) -> Response {
 async fn open(here: PageContext, Form(given): Form<PinForm>) -> Response {
     match visits::enter(&here.app, &here.link, here.from, given.pin).await {
         Ok(token) => {
-            let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), here.encrypted))];
+            let cookie = [(header::SET_COOKIE, visits::cookie(&token, here.encrypted))];
             (cookie, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure)
@@ -145,8 +145,8 @@ async fn leave(here: PageContext) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     match visits::leave(&here.app, visit).await {
         Ok(()) => {
-            let cookie = [(header::SET_COOKIE, visits::cookie(None, here.encrypted))];
-            (cookie, Redirect::to(&here.path(""))).into_response()
+            let ended = end_session_headers(ALBUM_COOKIE, here.encrypted, LocalData::Cache);
+            (ended, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure) => here.fail(failure),
     }
@@ -156,7 +156,7 @@ async fn annotate(here: PageContext, Form(given): Form<AnnotatorForm>) -> Respon
     let Some(visit) = &here.visit else { return here.to_door() };
     match visits::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
         Ok(token) => {
-            let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), here.encrypted))];
+            let cookie = [(header::SET_COOKIE, visits::cookie(&token, here.encrypted))];
             (cookie, Redirect::to(&here.path("#annotate"))).into_response()
         }
         Err(failure) => here.fail(failure),

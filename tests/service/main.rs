@@ -16,5 +16,6 @@ mod pages;
 mod people;
 mod photo;
 mod photo_store;
+mod revocation;
 mod studio;
 mod upload;

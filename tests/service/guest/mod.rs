@@ -3,7 +3,7 @@
 //!
 //! `PICPICK_TEST_FORGED` sets the number of forged tokens, links and ids (default: 300).
 
-mod erasure;
+pub mod erasure;
 mod limits;
 mod own_data;
 

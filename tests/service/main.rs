@@ -6,6 +6,7 @@ mod album;
 mod audit_and_receipts;
 mod compat;
 mod coverage;
+mod event;
 mod folder;
 mod guest;
 mod idempotency;

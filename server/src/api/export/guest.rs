@@ -50,6 +50,8 @@ pub struct GuestExport {
 pub struct ExportedConsent {
     version: String,
     event_ends_unix_s: i64,
+    purpose: String,
+    valid_until_unix_s: i64,
     language: String,
     given_unix_s: i64,
     withdrawn_unix_s: Option<i64>,
@@ -65,6 +67,8 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
     let consents = consents.into_iter().map(|given| ExportedConsent {
         version: given.version,
         event_ends_unix_s: given.event_ends_unix_s,
+        purpose: given.purpose,
+        valid_until_unix_s: given.valid_until_unix_s,
         language: given.language,
         given_unix_s: given.given_unix_s,
         withdrawn_unix_s: given.withdrawn_unix_s,

@@ -1,4 +1,5 @@
-//! Changes of an event: the right to each field, the notice to guests, and the consents that a change does not cover.
+//! Changes of an event: the right to each field, the notice to guests, and the consents that a change
+//! does not cover.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -151,7 +151,8 @@ fn only_valid_offsets_from_allowed_roles_are_accepted(service: Service) {
     member.client.put(&path, &json!({ "threshold_offset": 0.1 })).fails(403, "forbidden");
 }
 
-/// A search can raise the event's threshold; only owners and admins can go below it, and the audit log names both.
+/// A search can raise the event's threshold; only owners and admins can go below it, and the audit log
+/// names both.
 fn a_search_is_not_laxer_than_the_event(service: Service) {
     let (owner, album) = event_with(&service, &["obama.jpg", "biden.jpg", "sample4.jpg"]);
     let studio = owner.studio();

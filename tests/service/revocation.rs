@@ -22,7 +22,8 @@ fn has_end(bytes: &[u8]) -> bool {
     bytes.windows(END.len()).any(|part| part == END)
 }
 
-/// An event with photos that are far larger than the buffers between the service and a client that does not read.
+/// An event with photos that are far larger than the buffers between the service and a client that does
+/// not read.
 fn with_large_photos(service: &Service) -> (Person, Album) {
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "Wedding");

@@ -384,8 +384,8 @@ pub async fn change(
     Ok(Json(stored.album))
 }
 
-/// Returns the changed fields of an album without its PINs, for the audit entry. The end is recorded with both values,
-/// because a past end closes the album.
+/// Returns the changed fields of an album without its PINs, for the audit entry. The end is recorded with
+/// both values, because a past end closes the album.
 fn changes(before: &Album, after: &Album) -> FieldChanges {
     let folders =
         |album: &Album| album.folders.as_ref().map_or("all".to_owned(), |it| it.join(","));

@@ -69,9 +69,8 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     Ok(receipt.unwrap_or_default())
 }
 
-/// Resumes interrupted erasures, erases guests who did not verify their face and those whose consents cover the event
-/// no longer, and deletes expired sessions
-/// and tokens, until the service stops.
+/// Resumes interrupted erasures, erases guests who did not verify their face and those whose consents
+/// cover the event no longer, and deletes expired sessions and tokens, until the service stops.
 pub async fn run_guest_erasure(app: App) {
     // The first run scans all events with consents for orphaned templates; later runs, recent consents only.
     let mut since_unix_s = 0;

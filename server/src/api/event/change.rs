@@ -1,5 +1,5 @@
-//! Changes of an event. Each changed field needs its own right: what ends, extends or repurposes an event needs more
-//! than the right to manage it, and is announced to the guests.
+//! Changes of an event. Each changed field needs its own right: what ends, extends or repurposes an event
+//! needs more than the right to manage it, and is announced to the guests.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +20,8 @@ use crate::infra::db::events::{self, EventRecord};
 use crate::infra::db::guests;
 use crate::infra::rate_limit::Quota;
 
-/// Minimum notice of an earlier end, seconds (7 days). An owner or admin who must not wait deletes the event.
+/// Minimum notice of an earlier end, seconds (7 days). An owner or admin who must not wait deletes the
+/// event.
 const NOTICE_S: i64 = 7 * 86_400;
 /// Quota of changes per event that send an e-mail to each guest: 3, then one per 8 hours.
 const NOTICE_QUOTA: Quota = Quota { capacity: 3, refill_s: 8 * 3600 };
@@ -30,16 +31,16 @@ const NOTICE_QUOTA: Quota = Quota { capacity: 3, refill_s: 8 * 3600 };
 pub struct EventChange {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// The new purpose, for owners and admins. Guests who agreed to another purpose are erased after 7 days unless
-    /// they agree to the new one.
+    /// The new purpose, for owners and admins. Guests who agreed to another purpose are erased after 7
+    /// days unless they agree to the new one.
     #[schema(inline)]
     purpose: Option<Purpose>,
     /// The new legal basis, for owners and admins.
     #[schema(inline)]
     legal_basis: Option<LegalBasis>,
-    /// The new time of the purge, seconds since the Unix epoch; at most 1,098 days (3 years) from now; for owners
-    /// and admins. An earlier end must be at least 7 days from now. Guests who agreed to an earlier end are erased
-    /// at that end unless they agree to the later one.
+    /// The new time of the purge, seconds since the Unix epoch; at most 1,098 days (3 years) from now;
+    /// for owners and admins. An earlier end must be at least 7 days from now. Guests who agreed to an
+    /// earlier end are erased at that end unless they agree to the later one.
     ends_unix_s: Option<i64>,
     downloads: Option<Download>,
     /// The text of the watermark: Latin letters, digits and signs. An empty string removes the watermark.
@@ -109,7 +110,8 @@ fn check_rights(grant: &Grant, before: &EventRecord, after: &EventRecord) -> Res
     Ok(())
 }
 
-/// Returns the detail of the audit entry: the changed fields, and both values of those with a closed set of values.
+/// Returns the detail of the audit entry: the changed fields, and both values of those with a closed set
+/// of values.
 fn detail(before: &EventRecord, after: &EventRecord) -> String {
     FieldChanges::default()
         .value("ends_unix_s", &before.ends_unix_s, &after.ends_unix_s)
@@ -121,8 +123,8 @@ fn detail(before: &EventRecord, after: &EventRecord) -> String {
         .detail()
 }
 
-/// Changes an event. A new end, purpose or legal basis needs the role owner or admin, and is announced by e-mail to
-/// the verified guests who receive e-mails.
+/// Changes an event. A new end, purpose or legal basis needs the role owner or admin, and is announced by
+/// e-mail to the verified guests who receive e-mails.
 #[utoipa::path(patch, path = "/events/{event}",
     operation_id = "event_update", tag = "events", params(("event" = String, Path)),
     request_body = EventChange, responses((status = 200, body = Event)))]

@@ -81,8 +81,8 @@ impl LegalBasis {
     }
 }
 
-/// Records the free texts of purpose and legal basis that migration 15 has replaced in the audit log, and gives the
-/// new terms to the face engine. Each text is recorded once.
+/// Records the free texts of purpose and legal basis that migration 15 has replaced in the audit log, and
+/// gives the new terms to the face engine. Each text is recorded once.
 pub async fn record_replaced(app: &App) -> Result<()> {
     let rows = sqlx::query(
         "SELECT id, previous_terms FROM events WHERE previous_terms IS NOT NULL AND node_id = $1",

@@ -48,8 +48,8 @@ pub struct ExportedMembership {
     pub audit: Vec<AuditEntry>,
 }
 
-/// Returns all data stored about the signed-in user: account, roles, sessions, created API keys and audit entries. Answers a
-/// data subject's access request.
+/// Returns all data stored about the signed-in user: account, roles, sessions, created API keys and audit
+/// entries. Answers a data subject's access request.
 #[utoipa::path(get, path = "/me/export",
     operation_id = "account_export", tag = "account", responses((status = 200, body = ExportedMembership)))]
 pub async fn export(

@@ -56,8 +56,8 @@ pub struct ConsentRecord {
     /// The purpose in the text.
     #[schema(inline)]
     pub purpose: Purpose,
-    /// The time until which the consent covers the event, seconds since 1970. If the event ends later, the guest is
-    /// erased then, unless the guest has agreed again.
+    /// The time until which the consent covers the event, seconds since 1970. If the event ends later,
+    /// the guest is erased then, unless the guest has agreed again.
     pub valid_until_unix_s: i64,
     pub language: String,
     pub given_unix_s: i64,

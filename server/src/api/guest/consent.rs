@@ -194,8 +194,8 @@ pub fn purpose_text(language: Language, purpose: Purpose) -> &'static str {
     }
 }
 
-/// Returns the paragraph about the purpose, the template's retention and the withdrawal of the consent. The texts of
-/// both ways contain it.
+/// Returns the paragraph about the purpose, the template's retention and the withdrawal of the consent.
+/// The texts of both ways contain it.
 fn kept(language: Language, ends_unix_s: i64, purpose: Purpose) -> String {
     let (day, purpose) = (language.day(ends_unix_s), purpose_text(language, purpose));
     match language {

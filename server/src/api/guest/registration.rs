@@ -56,8 +56,8 @@ pub struct Registration {
     /// The event's end in the consent text that the guest read, seconds since the Unix epoch. The response is
     /// `conflict` if the end has changed since. Defaults to the current end.
     consent_ends_unix_s: Option<i64>,
-    /// The purpose in the consent text that the guest read. The response is `conflict` if the purpose has changed
-    /// since. Defaults to the current purpose.
+    /// The purpose in the consent text that the guest read. The response is `conflict` if the purpose has
+    /// changed since. Defaults to the current purpose.
     #[schema(inline)]
     consent_purpose: Option<Purpose>,
     /// Whether the guest has confirmed to be 18 or older; must be true.

@@ -48,8 +48,8 @@ pub struct GuestView {
     pub group: bool,
     /// The event's end, seconds since the Unix epoch. The event's data is purged then.
     pub ends_unix_s: i64,
-    /// When the guest's consent ends and the guest's data is erased, seconds since 1970; at most `ends_unix_s`. If it
-    /// is earlier, the guest can agree again by the event's link.
+    /// When the guest's consent ends and the guest's data is erased, seconds since 1970; at most
+    /// `ends_unix_s`. If it is earlier, the guest can agree again by the event's link.
     pub kept_until_unix_s: i64,
 }
 

@@ -54,7 +54,8 @@ async fn send_to(app: &App, row: &AnyRow) -> Result<()> {
     };
     let letter = mail::terms_changed(&app.mailer, &contact, language, &notice);
     let mut tx = app.db.write().await?;
-    // The mark is removed together with the insertion into the outbox, so that each change is announced once.
+    // The mark is removed together with the insertion into the outbox, so that each change is announced
+    // once.
     let marked =
         sqlx::query("UPDATE guests SET terms_notice = 0 WHERE id = $1 AND terms_notice = 1")
             .bind(&guest)

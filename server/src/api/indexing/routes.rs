@@ -133,9 +133,9 @@ pub async fn control(
     counts(&app.db, event).await.map(Json)
 }
 
-/// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change, and
-/// at least every 10 seconds. The stream ends when the caller's access ends, and after 5 minutes; the client
-/// reconnects, as browsers do.
+/// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change,
+/// and at least every 10 seconds. The stream ends when the caller's access ends, and after 5 minutes; the
+/// client reconnects, as browsers do.
 #[utoipa::path(get, path = "/events/{event}/progress",
     operation_id = "job_progress_stream", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = ProgressEvent, content_type = "text/event-stream")))]

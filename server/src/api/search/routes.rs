@@ -36,8 +36,9 @@ pub struct SearchParams {
     /// The method by which a face is scored against the probe; default: `people`.
     #[param(inline)]
     pub scoring: Option<ScoringMode>,
-    /// Threshold for a good face, 0 to 1; default: the event's threshold. A value below the event's threshold is
-    /// applied for owners and admins only; for all other callers the event's threshold applies.
+    /// Threshold for a good face, 0 to 1; default: the event's threshold. A value below the event's
+    /// threshold is applied for owners and admins only; for all other callers the event's threshold
+    /// applies.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
     /// Maximum number of photos to return, 1 to 5,000.

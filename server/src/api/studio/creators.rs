@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::http::auth::{Action, Role};
 use crate::infra::db::{Tx, memberships};
 
-/// Returns whether `user` may still invite to the studio with `role`. The right to invite is that of a role in the
-/// whole studio.
+/// Returns whether `user` may still invite to the studio with `role`. The right to invite is that of a
+/// role in the whole studio.
 pub async fn may_still_invite(tx: &mut Tx, studio: &str, user: &str, role: Role) -> Result<bool> {
     for held in memberships::roles_in_studio(tx, user, studio).await? {
         let held = Role::stored(&held)?;

@@ -27,8 +27,8 @@ pub struct ApiKey {
     /// The only event that the key is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// The id of the user who created the key. The key has at most this user's current rights, and is refused while
-    /// the user is not a member of the studio.
+    /// The id of the user who created the key. The key has at most this user's current rights, and is
+    /// refused while the user is not a member of the studio.
     pub created_by: String,
     /// The name of that user.
     pub created_by_name: String,

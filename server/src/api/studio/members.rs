@@ -44,8 +44,8 @@ pub struct RemovedMember {
     pub withdrawn_invitations: Vec<String>,
     /// Ids of the API keys that the removal has revoked.
     pub revoked_keys: Vec<String>,
-    /// Ids of the member's other API keys. They are refused while their creator is not a member of the studio, and
-    /// are valid again if the creator returns; revoke them if they are not needed.
+    /// Ids of the member's other API keys. They are refused while their creator is not a member of the
+    /// studio, and are valid again if the creator returns; revoke them if they are not needed.
     pub remaining_keys: Vec<String>,
 }
 
@@ -112,8 +112,8 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a member from a studio, with immediate effect, and withdraws the member's open invitations. Responds
-/// `conflict` if the studio would have no owner.
+/// Removes a member from a studio, with immediate effect, and withdraws the member's open invitations.
+/// Responds `conflict` if the studio would have no owner.
 #[utoipa::path(delete, path = "/studios/{studio}/members/{member}", operation_id = "member_remove", tag = "members",
     params(("studio" = String, Path), ("member" = String, Path), MemberRemoval),
     responses((status = 200, body = RemovedMember)))]

@@ -41,8 +41,8 @@ impl FieldChanges {
         self.value(field, &text(before), &text(after))
     }
 
-    /// Adds a field without its values, if it has changed: for secrets, and for free text such as names, which can
-    /// be personal data, because the audit log outlives the purge of an event.
+    /// Adds a field without its values, if it has changed: for secrets, and for free text such as names,
+    /// which can be personal data, because the audit log outlives the purge of an event.
     pub fn name_only(mut self, field: &str, changed: bool) -> Self {
         if changed {
             self.0.push(field.to_owned());

@@ -69,8 +69,8 @@ impl Grant {
         if self.may(action) { Ok(()) } else { Err(refused()) }
     }
 
-    /// Checks during long work that the caller still has access: the session or API key is valid, the event is
-    /// not being deleted, and the caller's current roles include the route's action.
+    /// Checks during long work that the caller still has access: the session or API key is valid, the
+    /// event is not being deleted, and the caller's current roles include the route's action.
     ///
     /// # Errors
     /// - `Unauthenticated` if the session or the API key has ended.
@@ -296,8 +296,8 @@ async fn grant(
     Ok(Grant { caller, studio, event, action, roles, only_events: (!wide).then_some(events) })
 }
 
-/// Returns the role of an API key, limited by one role of its creator; `None` if the two are valid for different
-/// events.
+/// Returns the role of an API key, limited by one role of its creator; `None` if the two are valid for
+/// different events.
 fn limited(
     role: Role,
     event: Option<&String>,

@@ -39,8 +39,8 @@ const GUEST_SESSIONS: SessionStore<GuestSession> = SessionStore {
 
 /// The guest session of a request, on a route whose rule is `Rule::Guest`.
 ///
-/// A session ends after 30 minutes without a request, and with its guest, its event or the guest's consent; each request
-/// checks all four.
+/// A session ends after 30 minutes without a request, and with its guest, its event or the guest's
+/// consent; each request checks all four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestSession {
     pub session: String,

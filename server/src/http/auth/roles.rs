@@ -54,8 +54,8 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns whether only users may perform the action's changes: an API key must not outlive or widen the
-    /// rights of its creator.
+    /// Returns whether only users may perform the action's changes: an API key must not outlive or widen
+    /// the rights of its creator.
     pub fn changes_by_users_only(self) -> bool {
         matches!(self, Action::ManageMembers | Action::ManageKeys)
     }

@@ -37,9 +37,9 @@ macro_rules! covered_until {
 }
 pub(crate) use covered_until;
 
-/// The time until which the consents of the guest `g` cover the event `e`, as an expression of SQL; 0 without a
-/// consent. A consent covers its own purpose. Once the event has another purpose, it covers 604,800 s (7 days) more,
-/// in which the guest can agree to the new purpose.
+/// The time until which the consents of the guest `g` cover the event `e`, as an expression of SQL; 0
+/// without a consent. A consent covers its own purpose. Once the event has another purpose, it covers
+/// 604,800 s (7 days) more, in which the guest can agree to the new purpose.
 pub const COVERED_UNTIL: &str = covered_until!();
 
 fn read(row: &AnyRow) -> sqlx::Result<GivenConsent> {

@@ -150,7 +150,8 @@ pub async fn update(tx: &mut Tx, event: &EventRecord) -> Result<()> {
     Ok(())
 }
 
-/// Locks an event's row until the commit and returns it; `None` if there is no such event, or it is being deleted.
+/// Locks an event's row until the commit and returns it; `None` if there is no such event, or it is being
+/// deleted.
 pub async fn lock(tx: &mut Tx, event: &str) -> Result<Option<EventRecord>> {
     // The no-op update locks the row.
     let text =

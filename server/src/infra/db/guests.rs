@@ -164,8 +164,8 @@ pub async fn others_of_group(db: &Db, guest: &str) -> Result<Vec<String>> {
     ids(&sqlx::query(&text).bind(guest).fetch_all(db.read()).await?)
 }
 
-/// Returns the guests of a node's events whose erasure was interrupted, those whose consents cover the event no
-/// longer, and those who were created before `unverified_before_unix_s` and are not verified.
+/// Returns the guests of a node's events whose erasure was interrupted, those whose consents cover the
+/// event no longer, and those who were created before `unverified_before_unix_s` and are not verified.
 pub async fn due_erasures(
     db: &Db,
     node_id: &str,
@@ -255,8 +255,8 @@ pub async fn confirm_notify(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes an e-mail about the event's changed terms due for its verified guests with a confirmed e-mail address. Returns
-/// their number.
+/// Makes an e-mail about the event's changed terms due for its verified guests with a confirmed e-mail
+/// address. Returns their number.
 pub async fn request_terms_notices(tx: &mut Tx, event: &str) -> Result<u64> {
     let text = format!(
         "UPDATE guests SET terms_notice = 1 WHERE event_id = $1 AND notify = 2 \
@@ -301,8 +301,9 @@ pub async fn delete_unverified(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
-/// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail tokens, all
-/// expired groups without members, and all access requests whose consent covers the event no longer.
+/// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail
+/// tokens, all expired groups without members, and all access requests whose consent covers the event no
+/// longer.
 pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64) -> Result<()> {
     sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
         .bind(idle_since_unix_s)

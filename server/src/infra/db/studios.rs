@@ -10,7 +10,8 @@ use crate::error::Result;
 pub struct StudioRecord {
     pub id: String,
     pub name: String,
-    /// The legal basis of new events, a value of `LegalBasis::as_str`; `None`: each new event must name its own.
+    /// The legal basis of new events, a value of `LegalBasis::as_str`; `None`: each new event must name
+    /// its own.
     pub legal_basis: Option<String>,
     pub created_unix_s: i64,
 }

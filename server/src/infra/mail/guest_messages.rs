@@ -101,15 +101,16 @@ pub fn access_granted(
     EmailMessage { to: to.to_owned(), subject, text }
 }
 
-/// The current terms of an event, for the e-mail about their change. Days and purpose are words of the guest's language.
+/// The current terms of an event, for the e-mail about their change. Days and purpose are words of the
+/// guest's language.
 pub struct TermsNotice<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub purpose: &'a str,
     /// The day on which the event ends.
     pub ends: &'a str,
-    /// The day on which the guest's data is erased, if that is before the event's end because the guest's consent
-    /// covers no more.
+    /// The day on which the guest's data is erased, if that is before the event's end because the guest's
+    /// consent covers no more.
     pub kept_until: Option<String>,
 }
 

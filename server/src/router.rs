@@ -76,7 +76,7 @@ fn table(api: Api) -> Api {
         // Studios
         .add(SignedIn,                      routes!(studio::routes::list, studio::routes::create))
         .add(Studio(A::ReadStudio),         routes!(studio::routes::show))
-        .add(Studio(A::ManageStudio),       routes!(studio::routes::rename))
+        .add(Studio(A::ManageStudio),       routes!(studio::routes::change))
         .add(Studio(A::ReadAudit),          routes!(studio::routes::receipts))
         .add(Studio(A::ReadAudit),          routes!(crate::api::audit::list))
         .add(Studio(A::ReadAudit),          routes!(crate::api::alerts::list))
@@ -90,7 +90,7 @@ fn table(api: Api) -> Api {
         .add(Studio(A::ReadStudio),         routes!(event::routes::list))
         .add(Studio(A::CreateEvent),        routes!(event::routes::create))
         .add(Event(A::ReadEvent),           routes!(event::routes::show))
-        .add(Event(A::ManageEvent),         routes!(event::routes::change))
+        .add(Event(A::ManageEvent),         routes!(event::change::change))
         .add(Event(A::DeleteEvent),         routes!(event::routes::delete))
         .add(Event(A::ExportEvent),         routes!(crate::api::export::event::export))
         .add(Event(A::ReadEvent),           routes!(crate::api::folder::list))

@@ -23,6 +23,7 @@ await checkedBothSchemes(page, "studio-empty");
 
 // An event with uploaded photos.
 await page.fill("#name", "Asha & Ben");
+await page.selectOption("#legal-basis", "consent");
 await page.click("#new-event [type=submit]");
 await page.waitForURL("**/studio/events/*");
 await page.waitForSelector("main:not([inert])");

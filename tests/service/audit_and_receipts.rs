@@ -39,7 +39,7 @@ fn work(service: &Service) -> String {
     let folders = format!("/events/{event}/folders");
     let folder = owner.client.post(&folders, &json!({ "name": "Party" })).is(201).field("id");
     owner.client.delete(&format!("{folders}/{folder}")).is(204);
-    owner.client.delete(&path).is(204);
+    owner.client.delete(&path).is(200);
     owner.client.delete(&format!("/events/{event}")).is(200);
     owner.sign_in();
     let entries = owner.client.get(&format!("/studios/{studio}/audit?limit=500")).is(200).items();
@@ -226,7 +226,7 @@ fn an_expired_event_is_purged(mut service: Service) {
     let studio = owner.studio();
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let make = |ends: u64| {
-        let body = json!({ "name": "E", "ends_unix_s": ends });
+        let body = json!({ "name": "E", "ends_unix_s": ends, "legal_basis": "consent" });
         owner.client.post(&format!("/studios/{studio}/events"), &body)
     };
     make(now() - 1).fails(422, "invalid");
@@ -234,9 +234,10 @@ fn an_expired_event_is_purged(mut service: Service) {
     let lasting = make(now() + 86_400).is(201).field("id");
     let event = make(now() + 86_400).is(201).field("id");
     let ends = now() + 2;
-    let answer = owner.client.patch(&format!("/events/{event}"), &json!({ "ends_unix_s": ends }));
-    assert_eq!(answer.is(200).document()["ends_unix_s"], ends);
+    // The API accepts an earlier end with a notice of 7 days only, so the row is changed directly.
     service.kill();
+    let change = format!("UPDATE events SET ends_unix_s = {ends} WHERE id = '{event}'");
+    assert_eq!(service.change_rows(&change), 1);
     while now() < ends {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

@@ -32,7 +32,7 @@ fn replayed(answer: &Answer) -> bool {
 fn a_repeated_request_is_executed_once(mut service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/events", owner.studio());
-    let body = json!({ "name": "Wedding" });
+    let body = json!({ "name": "Wedding", "legal_basis": "consent" });
     let first = post(&owner.client, &path, "one", &body).is(201);
     let again = post(&owner.client, &path, "one", &body).is(201);
     assert!(!replayed(&first) && replayed(&again));
@@ -85,26 +85,30 @@ fn a_key_is_for_one_request_of_one_caller(service: Service) {
     let (events, keys) = (format!("/studios/{studio}/events"), format!("/studios/{studio}/keys"));
     let body = json!({ "name": "Wedding", "role": "viewer" });
     post(&owner.client, &events, "k", &body).is(201);
-    post(&owner.client, &events, "k", &json!({ "name": "Other" })).fails(422, "invalid");
+    post(&owner.client, &events, "k", &json!({ "name": "Other", "legal_basis": "consent" }))
+        .fails(422, "invalid");
     post(&owner.client, &keys, "k", &body).fails(422, "invalid");
     for bad in ["", "a b", &"x".repeat(256)] {
         post(&owner.client, &events, bad, &body).fails(422, "invalid");
     }
     // Keys are scoped to the caller: the same key of another user is a different one.
     let admin = service.member(&owner, &studio, "admin", None);
-    let made = post(&admin.client, &events, "k", &json!({ "name": "Other" })).is(201);
+    let made =
+        post(&admin.client, &events, "k", &json!({ "name": "Other", "legal_basis": "consent" }))
+            .is(201);
     assert!(!replayed(&made));
     assert_eq!(owner.client.get(&events).is(200).items().len(), 2);
     // A caller that has lost access gets no stored response.
     let membership = admin.membership(&owner, &studio);
     owner.client.delete(&format!("/studios/{studio}/members/{membership}")).is(204);
-    post(&admin.client, &events, "k", &json!({ "name": "Other" })).fails(404, "not_found");
+    post(&admin.client, &events, "k", &json!({ "name": "Other", "legal_basis": "consent" }))
+        .fails(404, "not_found");
 }
 
 fn concurrent_requests_are_executed_once(service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/events", owner.studio());
-    let body = json!({ "name": "Wedding" });
+    let body = json!({ "name": "Wedding", "legal_basis": "consent" });
     let answers: Vec<Answer> = std::thread::scope(|scope| {
         let ask = || post(&owner.client, &path, "same", &body);
         let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
@@ -158,7 +162,7 @@ fn a_kill_creates_no_duplicates(mut service: Service) {
 fn stored_responses_expire_after_a_day(service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/events", owner.studio());
-    let body = json!({ "name": "Wedding" });
+    let body = json!({ "name": "Wedding", "legal_basis": "consent" });
     post(&owner.client, &path, "old", &body).is(201);
     service.change_rows("UPDATE idempotency SET created_unix_s = created_unix_s - 86400");
     assert!(!replayed(&post(&owner.client, &path, "old", &body).is(201)));

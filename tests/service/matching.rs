@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 on_both_databases!(
     a_higher_threshold_loses_photos_and_a_reset_restores_them,
     only_valid_offsets_from_allowed_roles_are_accepted,
+    a_search_is_not_laxer_than_the_event,
 );
 
 /// Three photos of one man, one of another man, and one of a party.
@@ -148,4 +149,55 @@ fn only_valid_offsets_from_allowed_roles_are_accepted(service: Service) {
     let member = service.member(&owner, &owner.studio(), "photographer", None);
     member.client.get(&path).is(200);
     member.client.put(&path, &json!({ "threshold_offset": 0.1 })).fails(403, "forbidden");
+}
+
+/// A search can raise the event's threshold; only owners and admins can go below it, and the audit log
+/// names both.
+fn a_search_is_not_laxer_than_the_event(service: Service) {
+    let (owner, album) = event_with(&service, &["obama.jpg", "biden.jpg", "sample4.jpg"]);
+    let studio = owner.studio();
+    set_offset(&album, 0.05);
+    let threshold = report(&album, None)["threshold"].as_f64().unwrap();
+    let picture = std::fs::read(sample("obama2.jpg")).unwrap();
+    let found = album.search(&picture, "").is(200).document();
+    let face = json!({ "face": found["matches"][0]["face"] });
+    let usual = found["matches"].as_array().unwrap().len();
+    let by = |client: &Client, query: &str| {
+        let theirs = Album { client: client.clone(), event: album.event.clone() };
+        let selfie = theirs.search(&picture, query).is(200).document();
+        let path = theirs.path(&format!("/search/face{query}"));
+        [selfie, client.post(&path, &face).is(200).document()]
+    };
+    let applied = |answer: &Value| answer["threshold"].as_f64().unwrap();
+    let lowered = || {
+        let path = format!("/studios/{studio}/audit?limit=500");
+        let entries = owner.client.get(&path).is(200).items();
+        let ours = entries.into_iter().filter(|it| it["action"] == "search_below_threshold");
+        ours.map(|entry| entry["detail"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for role in ["photographer", "editor"] {
+        let person = service.member(&owner, &studio, role, None).client;
+        let key = owner.new_key(&studio, role, None).is(201).field("key");
+        for client in [person, service.client().with_key(&key)] {
+            for query in ["?similarity_min=0", "?similarity_min=0.1&scoring=expand"] {
+                let [selfie, by_face] = by(&client, query);
+                for answer in [&selfie, &by_face] {
+                    assert!((applied(answer) - threshold).abs() < 1e-6, "{role} {query} {answer}");
+                }
+                assert_eq!(selfie["matches"].as_array().unwrap().len(), usual);
+            }
+            let [selfie, _] = by(&client, "?similarity_min=0.9");
+            assert!((applied(&selfie) - 0.9).abs() < 1e-6, "a search may be stricter");
+        }
+    }
+    assert!(lowered().is_empty());
+    for role in ["owner", "admin"] {
+        let client = service.member(&owner, &studio, role, None).client;
+        for answer in by(&client, "?similarity_min=0") {
+            assert_eq!(applied(&answer), 0.0);
+            assert!(answer["matches"].as_array().unwrap().len() > usual, "{answer}");
+        }
+    }
+    let expected = format!("similarity_min: {threshold:.3} to 0.000");
+    assert_eq!(lowered(), vec![expected; 4]);
 }

@@ -144,6 +144,11 @@ impl Client {
         held.map(|(_, value)| value.as_str())
     }
 
+    /// Returns the header that holds the session or the API key, `NAME: VALUE`.
+    pub fn credential(&self) -> Option<String> {
+        self.credential.as_ref().map(|(name, value)| format!("{name}: {value}"))
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.json("GET", path, None)
     }

@@ -20,9 +20,9 @@ const VAIN_MAX: usize = 8;
 /// Maximum number of challenges that are started; the synthetic head can follow more than half of them.
 const CHALLENGES_MAX: usize = 20;
 /// Version of the consent text for guests who use a camera.
-pub const CONSENT: &str = "1";
+pub const CONSENT: &str = "2";
 /// Version of the consent text for guests who request access without a camera.
-pub const CONSENT_WITHOUT_CAMERA: &str = "1-ask";
+pub const CONSENT_WITHOUT_CAMERA: &str = "2-ask";
 
 /// The result of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -90,7 +90,7 @@ impl Client {
         let studios = client.get("/studios", 0)?.is(200)?.document();
         let studio = studios.get("items").unwrap_or(&studios)[0]["id"].as_str();
         let studio = studio.context("the account has no studio")?.to_owned();
-        let event = json!({ "name": "Load" });
+        let event = json!({ "name": "Load", "legal_basis": "consent" });
         let created = client.post(&format!("/studios/{studio}/events"), &event)?.is(201)?;
         client.event = created.field("id")?;
         let key = json!({ "name": "load", "role": "photographer", "event": client.event });

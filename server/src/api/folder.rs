@@ -9,7 +9,7 @@ use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{FieldChanges, record_by};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::folders::{self, FolderRecord};
@@ -142,6 +142,8 @@ pub async fn change(
     let before = folders::find(&mut tx, grant.event()?, &folder).await?;
     let downloads = given.downloads.map(FolderDownloads::rule);
     let downloads = downloads.map(|rule| rule.map(|download| download.as_str().to_owned()));
+    let (old_name, old_hidden, old_downloads) =
+        (before.name.clone(), before.hidden, before.downloads.clone());
     let folder = FolderRecord {
         name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
         hidden: given.hidden.unwrap_or(before.hidden),
@@ -154,7 +156,11 @@ pub async fn change(
             "The event has another folder with this name; choose another name.",
         ));
     }
-    record_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
+    let changes = FieldChanges::default()
+        .value("hidden", &old_hidden, &folder.hidden)
+        .option("downloads", old_downloads.as_ref(), folder.downloads.as_ref())
+        .name_only("name", old_name != folder.name);
+    record_by(&mut tx, &grant, "folder_change", &folder.id, &changes.detail()).await?;
     tx.commit().await?;
     view(folder).map(Json)
 }

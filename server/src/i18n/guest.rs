@@ -185,6 +185,8 @@ pub struct PhotosTexts {
     pub data_intro: &'static str,
     /// Takes the day on which the event ends.
     pub open_until: fn(&str) -> String,
+    /// Takes the day on which the guest's data is erased, and the later day on which the event ends.
+    pub kept_until: fn(&str, &str) -> String,
     pub leave: &'static str,
     pub delete: &'static str,
     pub delete_title: &'static str,

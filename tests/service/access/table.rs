@@ -9,7 +9,7 @@ pub const ROLES: [&str; 6] = ["owner", "admin", "photographer", "editor", "accou
 
 /// Each action with the roles that may perform it. Roles that work with photos may search faces, the
 /// accountant may read members and audit, and owner and admin manage members and keys.
-const TABLE: [(&str, &[&str]); 17] = [
+const TABLE: [(&str, &[&str]); 19] = [
     ("read_studio", &ROLES),
     ("manage_studio", RUNNING),
     ("read_members", &["owner", "admin", "accountant"]),
@@ -19,11 +19,13 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("create_event", RUNNING),
     ("read_event", LOOKING),
     ("manage_event", &["owner", "admin", "editor"]),
+    ("change_event_terms", RUNNING),
     ("delete_event", RUNNING),
     ("read_photos", LOOKING),
     ("upload_photos", &["owner", "admin", "photographer", "editor"]),
     ("manage_photos", &["owner", "admin", "editor"]),
     ("search_faces", &["owner", "admin", "photographer", "editor"]),
+    ("search_below_threshold", RUNNING),
     ("erase_faces", RUNNING),
     ("export_event", RUNNING),
     ("manage_guests", &["owner", "admin", "editor"]),
@@ -87,6 +89,14 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
         ("signed_in", _) => caller.person.is_some() && place == Place::Own,
         (_, _) if place != Place::Own => false,
         (_, Standing::Foreign) => false,
+        // Only users change members, invitations and API keys.
+        (_, Standing::Studio(_) | Standing::Event(_))
+            if caller.person.is_none()
+                && operation.method != "GET"
+                && ["manage_members", "manage_keys"].contains(&access.action.as_str()) =>
+        {
+            false
+        }
         (_, Standing::Studio(role)) => grants(role),
         ("event", Standing::Event(role)) => grants(role),
         // A role in one event also permits reading the studio of that event.

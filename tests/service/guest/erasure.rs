@@ -12,25 +12,25 @@ use super::limits::face_of;
 use super::{Scene, add};
 
 /// A response that has no end until the service closes it.
-struct Stream(TcpStream);
+pub struct Stream(TcpStream);
 
 impl Stream {
-    fn open(service: &Service, client: &Client, path: &str) -> Self {
+    pub fn open(service: &Service, client: &Client, path: &str) -> Self {
         let address = service.address();
         let host = address.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        let cookie = client.cookie().unwrap();
+        let credential = client.credential().unwrap();
         write!(
             stream,
-            "GET /api/v1{path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+            "GET /api/v1{path} HTTP/1.1\r\nHost: {host}\r\n{credential}\r\nConnection: close\r\n\r\n"
         )
         .unwrap();
         Self(stream)
     }
 
     /// Reads until `part` has arrived.
-    fn wait_for(&mut self, part: &str) {
+    pub fn wait_for(&mut self, part: &str) {
         let (mut read, mut byte) = (Vec::new(), [0]);
         while !read.ends_with(part.as_bytes()) {
             assert_eq!(self.0.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&read));
@@ -39,7 +39,7 @@ impl Stream {
     }
 
     /// Reads up to the end of the stream and returns the bytes. Panics if the stream does not end.
-    fn rest(mut self) -> Vec<u8> {
+    pub fn rest(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
             Ok(_) => {}
@@ -74,7 +74,7 @@ pub fn streams_end_with_their_session(service: Service) {
 }
 
 /// Returns the picture `jpeg` in a file of about 8 MB, padded with JPEG comments.
-fn large(jpeg: &[u8], number: usize) -> Vec<u8> {
+pub fn large(jpeg: &[u8], number: usize) -> Vec<u8> {
     let comment = [[0xff, 0xfe, 0xff, 0xff].as_slice(), &[b' '; 0xffff - 2]].concat();
     let jpeg = variant(jpeg, number);
     let (start, rest) = jpeg.split_at(2);

@@ -3,7 +3,7 @@
 //!
 //! `PICPICK_TEST_FORGED` sets the number of forged tokens, links and ids (default: 300).
 
-mod erasure;
+pub mod erasure;
 mod limits;
 mod own_data;
 
@@ -146,10 +146,10 @@ fn registration_requires_consent_and_a_link(service: Service) {
     let invited = invited.document();
     assert_eq!(
         (&invited["event"], &invited["consent"]["version"]),
-        (&json!("Wedding"), &json!("1"))
+        (&json!("Wedding"), &json!("2"))
     );
     assert!(invited["consent"]["text"].as_array().unwrap().len() >= 3);
-    assert_eq!(invited["consent_without_camera"]["version"], "1-ask");
+    assert_eq!(invited["consent_without_camera"]["version"], "2-ask");
     let ends = &invited["consent"]["ends_unix_s"];
     let email = new_email();
     let with = |field: &str, value: Value| {
@@ -158,7 +158,7 @@ fn registration_requires_consent_and_a_link(service: Service) {
         client.post("/guest/registrations", &body)
     };
     with("consent", json!("0")).fails(409, "conflict");
-    with("consent", json!("1-ask")).fails(409, "conflict");
+    with("consent", json!("2-ask")).fails(409, "conflict");
     // The consent text names the event's last day, so another day needs a new consent.
     with("consent_ends_unix_s", json!(ends.as_i64().unwrap() + 1)).fails(409, "conflict");
     with("adult", json!(false)).fails(422, "invalid");
@@ -178,7 +178,7 @@ fn registration_requires_consent_and_a_link(service: Service) {
         (&json!("Guest"), &json!("+919876543210"))
     );
     let consent = &list("/guest-consents")[0];
-    assert_eq!((&consent["guest"], &consent["version"]), (&guests[0]["id"], &json!("1")));
+    assert_eq!((&consent["guest"], &consent["version"]), (&guests[0]["id"], &json!("2")));
     // The consent record keeps the last day that the guest read, although the studio changes that day.
     let later = json!({ "ends_unix_s": ends.as_i64().unwrap() + 86_400 });
     scene.owner.client.patch(&scene.album.path(""), &later).is(200);
@@ -387,7 +387,7 @@ fn the_studio_admits_guests_without_a_camera(service: Service) {
     enter().fails(410, "gone");
     assert_eq!(photos(&guest), set(&scene.ids[..2]));
     let consents = client.get(&scene.album.path("/guest-consents")).is(200).items();
-    assert_eq!(consents[0]["version"], "1-ask");
+    assert_eq!(consents[0]["version"], "2-ask");
     assert!(consents[0]["event_ends_unix_s"].as_i64().unwrap() > 0);
     outside.post("/guest/requests", &request).is(204);
     let pending = client.get(&scene.album.path("/guest-requests")).is(200).items();

@@ -16,7 +16,7 @@ pub fn exports_are_complete(scene: &Scene, guest: &Client) {
         assert_eq!((&export["id"], &export["name"]), (&id, &json!("Guest")));
         assert_eq!(
             (export["photos"].as_array().unwrap().len(), &export["consents"][0]["version"]),
-            (2, &json!("1"))
+            (2, &json!("2"))
         );
         assert!(
             export["template_images"].as_u64().unwrap() >= 3 && export.get("embedding").is_none()

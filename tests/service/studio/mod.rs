@@ -1,1 +1,2 @@
+mod creators;
 mod members;

@@ -106,7 +106,8 @@ pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result
 /// Creates a studio owned by `user` and returns its id.
 pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
     let created_unix_s = now_s();
-    let studio = StudioRecord { id: new_id()?, name: name.to_owned(), created_unix_s };
+    let (id, name) = (new_id()?, name.to_owned());
+    let studio = StudioRecord { id, name, legal_basis: None, created_unix_s };
     studios::insert(tx, &studio).await?;
     let membership = MembershipRecord {
         id: new_id()?,

@@ -12,7 +12,7 @@ use crate::api::folder::check_in_event;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{FieldChanges, record_by};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx, events, photos};
@@ -23,7 +23,7 @@ use crate::infra::ids::{is_id, new_id};
 const FOLDERS_MAX: usize = 500;
 
 /// An album as shown to the studio, without its PINs and their hashes.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Album {
     pub id: String,
     pub name: String,
@@ -341,6 +341,7 @@ pub async fn change(
     let mut tx = app.db.write().await?;
     let StoredAlbum { album: before, view_pin_hash, annotate_pin_hash } =
         lock_album(&mut tx, &grant, &album).await?;
+    let earlier = before.clone();
     // `must_differ` compared a new PIN with the album's other PIN before the row was locked. If the other PIN
     // has changed since, the comparison does not hold.
     if (new_view && !new_annotate && annotate_pin_hash != known.annotate_pin_hash)
@@ -374,9 +375,26 @@ pub async fn change(
         end_visits(&mut tx, "UPDATE album_sessions SET visitor_id = NULL", &stored.album.id)
             .await?;
     }
-    record_by(&mut tx, &grant, "album_change", &stored.album.id, "").await?;
+    let detail = changes(&earlier, &stored.album)
+        .name_only("view_pin", new_view)
+        .name_only("annotate_pin", new_annotate)
+        .detail();
+    record_by(&mut tx, &grant, "album_change", &stored.album.id, &detail).await?;
     tx.commit().await?;
     Ok(Json(stored.album))
+}
+
+/// Returns the changed fields of an album without its PINs, for the audit entry. The end is recorded with
+/// both values, because a past end closes the album.
+fn changes(before: &Album, after: &Album) -> FieldChanges {
+    let folders =
+        |album: &Album| album.folders.as_ref().map_or("all".to_owned(), |it| it.join(","));
+    FieldChanges::default()
+        .value("ends_unix_s", &before.ends_unix_s, &after.ends_unix_s)
+        .option("downloads_max", before.downloads_max.as_ref(), after.downloads_max.as_ref())
+        .option("cover", before.cover.as_ref(), after.cover.as_ref())
+        .name_only("folders", folders(before) != folders(after))
+        .name_only("name", before.name != after.name)
 }
 
 /// Applies `what`, a DELETE or UPDATE of `album_sessions`, to all sessions of an album.

@@ -69,8 +69,8 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     Ok(receipt.unwrap_or_default())
 }
 
-/// Resumes interrupted erasures, erases guests who did not verify their face, and deletes expired sessions
-/// and tokens, until the service stops.
+/// Resumes interrupted erasures, erases guests who did not verify their face and those whose consents
+/// cover the event no longer, and deletes expired sessions and tokens, until the service stops.
 pub async fn run_guest_erasure(app: App) {
     // The first run scans all events with consents for orphaned templates; later runs, recent consents only.
     let mut since_unix_s = 0;
@@ -94,7 +94,7 @@ async fn erase_due(app: &App) -> Result<()> {
     tx.commit().await?;
     // After a crash between storing a template and setting `verified_unix_s`, the guest's row looks
     // unverified. The erasure removes the row together with the template.
-    let due = guests::due_erasures(&app.db, &app.node_id, now - UNVERIFIED_S).await?;
+    let due = guests::due_erasures(&app.db, &app.node_id, now, now - UNVERIFIED_S).await?;
     for DueErasure { studio, event, guest, faces } in due {
         let leaving = GuestErasure { studio, event, guest, faces };
         // An event that does not open must not block the other guests; the next run retries it.

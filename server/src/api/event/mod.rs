@@ -3,7 +3,9 @@
 //! The deletion of an event hides it from all callers at once. The removal resumes after a crash
 //! (`api/erasure/event.rs`).
 
+pub mod change;
 pub mod routes;
+pub mod terms;
 
 use picpick_engine::RetentionPolicy;
 

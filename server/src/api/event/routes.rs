@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::retention;
+use super::terms::{LegalBasis, Purpose};
 use crate::api::erasure::event;
-use crate::api::photo_policy::{Download, watermark};
+use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
@@ -14,7 +15,7 @@ use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, EventRecord};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::{Page, Paging, studios};
 use crate::infra::ids::new_id;
 
 /// Default retention of an event's faces and photos, seconds (180 days).
@@ -28,10 +29,10 @@ pub struct Event {
     pub id: String,
     pub studio: String,
     pub name: String,
-    /// The purpose of processing faces.
-    pub purpose: String,
-    /// The legal basis of processing faces.
-    pub legal_basis: String,
+    #[schema(inline)]
+    pub purpose: Purpose,
+    #[schema(inline)]
+    pub legal_basis: LegalBasis,
     /// The time at which the server purges the event's faces and photos, seconds since the Unix epoch.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
@@ -48,32 +49,16 @@ pub struct Event {
 pub struct NewEvent {
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// The purpose of processing faces; default: "finding guests' photos".
-    #[schema(min_length = 1, max_length = 200)]
-    purpose: Option<String>,
-    /// The legal basis of processing faces; default: "consent".
-    #[schema(min_length = 1, max_length = 200)]
-    legal_basis: Option<String>,
+    /// The purpose of processing faces; default: `event_gallery`.
+    #[schema(inline)]
+    #[serde(default)]
+    purpose: Purpose,
+    /// The legal basis of processing faces; default: that of the studio. Required if the studio has none.
+    #[schema(inline)]
+    legal_basis: Option<LegalBasis>,
     /// The time at which the server purges faces and photos, seconds since the Unix epoch; default: 180 days
     /// from now; at most 1,098 days (3 years) from now.
     ends_unix_s: Option<i64>,
-}
-
-/// Changes to an event. Absent fields stay unchanged.
-#[derive(Deserialize, ToSchema)]
-pub struct EventChange {
-    #[schema(min_length = 1, max_length = 200)]
-    name: Option<String>,
-    #[schema(min_length = 1, max_length = 200)]
-    purpose: Option<String>,
-    #[schema(min_length = 1, max_length = 200)]
-    legal_basis: Option<String>,
-    /// The new time of the purge, seconds since the Unix epoch; at most 1,098 days (3 years) from now.
-    ends_unix_s: Option<i64>,
-    downloads: Option<Download>,
-    /// The text of the watermark: Latin letters, digits and signs. An empty string removes the watermark.
-    #[schema(max_length = 60)]
-    watermark: Option<String>,
 }
 
 /// The result of an event's deletion.
@@ -83,13 +68,14 @@ pub struct EventReceipt {
     pub receipt: String,
 }
 
-fn view(event: EventRecord) -> Result<Event> {
+/// Converts a row of `events` to the response.
+pub fn view(event: EventRecord) -> Result<Event> {
     Ok(Event {
         id: event.id,
         studio: event.studio,
         name: event.name,
-        purpose: event.purpose,
-        legal_basis: event.legal_basis,
+        purpose: Purpose::stored(&event.purpose)?,
+        legal_basis: LegalBasis::stored(&event.legal_basis)?,
         ends_unix_s: event.ends_unix_s,
         created_unix_s: event.created_unix_s,
         downloads: Download::parse(&event.downloads)?,
@@ -98,7 +84,7 @@ fn view(event: EventRecord) -> Result<Event> {
 }
 
 /// Checks an end date: in the future, at most `RETENTION_S_MAX` from now.
-fn ends(unix_s: i64) -> Result<i64> {
+pub fn ends(unix_s: i64) -> Result<i64> {
     let now = now_s();
     if unix_s > now && unix_s <= now + RETENTION_S_MAX {
         return Ok(unix_s);
@@ -106,10 +92,6 @@ fn ends(unix_s: i64) -> Result<i64> {
     Err(ApiError::invalid(
         "ends_unix_s: expected a time in the future, at most 1,098 days (3 years) from now.",
     ))
-}
-
-fn reason(what: &str, given: Option<String>, otherwise: &str) -> Result<String> {
-    given.map_or(Ok(otherwise.to_owned()), |text| extract::name(what, &text))
 }
 
 /// Lists the events of a studio that the caller may see, oldest first. A member whose roles are valid for
@@ -126,6 +108,22 @@ pub async fn list(
     page.try_map(view).map(Json)
 }
 
+/// Returns the legal basis of a new event: the given one, otherwise that of the studio.
+///
+/// # Errors
+/// - `Invalid` if neither is set.
+async fn basis(app: &App, studio: &str, given: Option<LegalBasis>) -> Result<String> {
+    if let Some(given) = given {
+        return Ok(given.as_str().to_owned());
+    }
+    studios::find(&app.db, studio).await?.legal_basis.ok_or_else(|| {
+        ApiError::invalid(
+            "legal_basis: expected consent, contract, legal_obligation or legitimate_interest; send it with the \
+             event, or set it once for the studio with PATCH /studios/{studio}.",
+        )
+    })
+}
+
 /// Creates an event with an empty face collection.
 #[utoipa::path(post, path = "/studios/{studio}/events", operation_id = "event_create", tag = "events",
     params(("studio" = String, Path)), request_body = NewEvent,
@@ -140,8 +138,8 @@ pub async fn create(
         id: new_id()?,
         studio: grant.studio.clone(),
         name: extract::name("name", &given.name)?,
-        purpose: reason("purpose", given.purpose, "finding guests' photos")?,
-        legal_basis: reason("legal_basis", given.legal_basis, "consent")?,
+        purpose: given.purpose.as_str().to_owned(),
+        legal_basis: basis(&app, &grant.studio, given.legal_basis).await?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(now + RETENTION_S), ends)?,
         created_unix_s: now,
         downloads: Download::Off.as_str().to_owned(),
@@ -154,7 +152,10 @@ pub async fn create(
     app.face_engine.run(move |faces| faces.create(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::insert(&mut tx, &event, &app.node_id).await?;
-    record_by(&mut tx, &grant, "event_create", &event.id, "").await?;
+    let EventRecord { purpose, legal_basis, ends_unix_s, .. } = &event;
+    let detail =
+        format!("purpose: {purpose}; legal_basis: {legal_basis}; ends_unix_s: {ends_unix_s}");
+    record_by(&mut tx, &grant, "event_create", &event.id, &detail).await?;
     tx.commit().await?;
     view(event).map(|event| (StatusCode::CREATED, Json(event)))
 }
@@ -170,36 +171,6 @@ pub async fn one(app: &App, event: &str) -> Result<Event> {
     responses((status = 200, body = Event)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Event>> {
     one(&app, grant.event()?).await.map(Json)
-}
-
-/// Changes an event.
-#[utoipa::path(patch, path = "/events/{event}",
-    operation_id = "event_update", tag = "events", params(("event" = String, Path)),
-    request_body = EventChange, responses((status = 200, body = Event)))]
-pub async fn change(
-    State(app): State<App>,
-    grant: Grant,
-    Body(given): Body<EventChange>,
-) -> Result<Json<Event>> {
-    let before = events::find(&app.db, grant.event()?).await?;
-    let downloads = given.downloads.map(|download| download.as_str().to_owned());
-    let event = EventRecord {
-        name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
-        purpose: reason("purpose", given.purpose, &before.purpose)?,
-        legal_basis: reason("legal_basis", given.legal_basis, &before.legal_basis)?,
-        ends_unix_s: given.ends_unix_s.map_or(Ok(before.ends_unix_s), ends)?,
-        downloads: downloads.unwrap_or(before.downloads),
-        watermark: given.watermark.map_or(Ok(before.watermark), |text| watermark(&text))?,
-        ..before
-    };
-    let policy = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
-    let id = event.id.clone();
-    app.face_engine.run(move |faces| faces.set_retention(&id, &policy)).await?;
-    let mut tx = app.db.write().await?;
-    events::update(&mut tx, &event).await?;
-    record_by(&mut tx, &grant, "event_change", &event.id, "").await?;
-    tx.commit().await?;
-    view(event).map(Json)
 }
 
 /// Deletes an event permanently, with its faces, photos, albums and guests. Returns the signed erasure

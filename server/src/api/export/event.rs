@@ -58,8 +58,11 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
+    let here = tokio::runtime::Handle::current();
     Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
-        write(&app, &event, (&photos, &albums, &guests), archive)
+        // The caller's access may end while the archive is sent.
+        let check = || here.block_on(grant.check_held(&app.db));
+        write(&app, &event, (&photos, &albums, &guests), check, archive)
     }))
 }
 
@@ -85,10 +88,12 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
     Ok(photos::all_filed(&app.db, event).await?.into_iter().map(entry).collect())
 }
 
+/// Writes the archive; calls `check` before each photo and stops with its error.
 fn write(
     app: &App,
     event: &Event,
     (photos, albums, guests): (&[ExportedPhoto], &[AlbumFeedback], &[GuestExport]),
+    check: impl Fn() -> Result<()>,
     archive: &mut ZipStream,
 ) -> Result<()> {
     let contents = EventExport { format: "picpick event 1", event, photos, albums, guests };
@@ -96,6 +101,7 @@ fn write(
     archive.add("event.json", &contents)?;
     let sealer = app.face_engine.sealer(&event.id)?;
     for photo in photos {
+        check()?;
         let missing =
             || ApiError::internal(format!("photo {} is not in the photo store", photo.id));
         let bytes = app

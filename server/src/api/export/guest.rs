@@ -50,6 +50,8 @@ pub struct GuestExport {
 pub struct ExportedConsent {
     version: String,
     event_ends_unix_s: i64,
+    purpose: String,
+    valid_until_unix_s: i64,
     language: String,
     given_unix_s: i64,
     withdrawn_unix_s: Option<i64>,
@@ -65,6 +67,8 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
     let consents = consents.into_iter().map(|given| ExportedConsent {
         version: given.version,
         event_ends_unix_s: given.event_ends_unix_s,
+        purpose: given.purpose,
+        valid_until_unix_s: given.valid_until_unix_s,
         language: given.language,
         given_unix_s: given.given_unix_s,
         withdrawn_unix_s: given.withdrawn_unix_s,
@@ -131,7 +135,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response> {
     let (event, guest) = (visit.event.clone(), visit.guest.clone());
-    archive(&app, event, guest, Some(visit)).await
+    archive(&app, event, guest, Recipient::Guest(visit)).await
 }
 
 /// Exports a guest's data as a ZIP archive, on request of a guest to the studio: `guest.json` and the photos
@@ -148,21 +152,31 @@ pub async fn of_guest(
     if !is_id(&guest) {
         return Err(ApiError::not_found());
     }
-    let answer = archive(&app, grant.event()?.to_owned(), guest.clone(), None).await?;
+    let recipient = Recipient::Studio(grant.clone());
+    let answer = archive(&app, grant.event()?.to_owned(), guest.clone(), recipient).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
     tx.commit().await?;
     Ok(answer)
 }
 
-/// Returns the response with the archive: for the guest if `visit` is given, otherwise for the studio.
+/// The recipient of a guest's archive, whose access is checked again for each photo.
+enum Recipient {
+    Guest(GuestSession),
+    Studio(Grant),
+}
+
+/// Returns the response with the archive.
 async fn archive(
     app: &App,
     event: String,
     guest: String,
-    visit: Option<GuestSession>,
+    recipient: Recipient,
 ) -> Result<Response> {
-    let permit = app.archives.permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
+    let permit = app.archives.permit(match &recipient {
+        Recipient::Guest(visit) => &visit.session,
+        Recipient::Studio(_) => &guest,
+    })?;
     let (exported, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
     let app = app.clone();
     Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
@@ -174,9 +188,12 @@ async fn archive(
         let mut names = HashSet::new();
         for photo in &exported.photos {
             let file = here.block_on(async {
-                match &visit {
-                    Some(visit) => archive_entries(&app, visit, photo).await,
-                    None => find_visible(&app, &event, photo).await?.archive_entry(&app).await,
+                match &recipient {
+                    Recipient::Guest(visit) => archive_entries(&app, visit, photo).await,
+                    Recipient::Studio(grant) => {
+                        grant.check_held(&app.db).await?;
+                        find_visible(&app, &event, photo).await?.archive_entry(&app).await
+                    }
                 }
             })?;
             if let Some((name, bytes)) = file {

@@ -22,6 +22,7 @@ use super::links;
 use super::registration::{NewGuest, insert_guest};
 use crate::api::erasure::guest::erase_guest;
 use crate::api::erasure::receipts::GuestErasure;
+use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
@@ -62,6 +63,10 @@ pub struct NewAccessRequest {
     /// The event's end in the consent text that the guest read, seconds since the Unix epoch. The response is
     /// `conflict` if the end has changed since. Defaults to the current end.
     pub consent_ends_unix_s: Option<i64>,
+    /// The purpose in the consent text that the guest read. The response is `conflict` if the purpose has
+    /// changed since. Defaults to the current purpose.
+    #[schema(inline)]
+    pub consent_purpose: Option<Purpose>,
     /// Whether the guest has confirmed to be 18 or older; must be true.
     pub adult: bool,
 }
@@ -122,9 +127,10 @@ pub async fn place(
     let answer = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
+        purpose: given.consent_purpose,
         adult: given.adult,
     };
-    consent::check_agreed(ConsentKind::Studio, &answer, link.ends_unix_s)?;
+    consent::check_agreed(ConsentKind::Studio, &answer, link.named())?;
     let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
     let mut tx = app.db.write().await?;
     let detail = "This network has used its quota of 60 requests, then one per minute; try again in a minute.";
@@ -147,7 +153,8 @@ pub async fn place(
     }
     sqlx::query(
         "INSERT INTO guest_requests (id, event_id, name, contact, message, version, event_ends_unix_s, language, \
-         created_unix_s, contact_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         created_unix_s, contact_hash, purpose, valid_until_unix_s) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $7)",
     )
     .bind(&id)
     .bind(&link.event)
@@ -159,6 +166,7 @@ pub async fn place(
     .bind(language.tag())
     .bind(now)
     .bind(hash)
+    .bind(link.purpose.as_str())
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
@@ -231,7 +239,7 @@ pub async fn approve(
         .face_engine
         .run(move |faces| Ok(faces.open_collection(&of)?.collection.template_of(&face)?))
         .await?;
-    let consent: String = row.try_get("version")?;
+    let (consent, purpose): (String, String) = (row.try_get("version")?, row.try_get("purpose")?);
     let newcomer = NewGuest {
         event: &event.id,
         studio: &event.studio,
@@ -240,6 +248,8 @@ pub async fn approve(
         language,
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
+        consent_purpose: &purpose,
+        consent_until_unix_s: row.try_get("valid_until_unix_s")?,
     };
     // The row is written before the template, because `api/erasure/orphaned_templates.rs` erases templates
     // without a row.

@@ -7,6 +7,7 @@ use super::contact::open;
 use crate::api::erasure::guest::erase_guest;
 use crate::api::erasure::receipts::GuestErasure;
 use crate::api::event::routes::EventReceipt;
+use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
@@ -52,6 +53,12 @@ pub struct ConsentRecord {
     /// The event's end in the text, seconds since the Unix epoch; 0 if the consent was given before texts
     /// contained the end.
     pub event_ends_unix_s: i64,
+    /// The purpose in the text.
+    #[schema(inline)]
+    pub purpose: Purpose,
+    /// The time until which the consent covers the event, seconds since 1970. If the event ends later,
+    /// the guest is erased then, unless the guest has agreed again.
+    pub valid_until_unix_s: i64,
     pub language: String,
     pub given_unix_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +112,8 @@ pub async fn consents(
             guest: given.guest,
             version: given.version,
             event_ends_unix_s: given.event_ends_unix_s,
+            purpose: Purpose::stored(&given.purpose)?,
+            valid_until_unix_s: given.valid_until_unix_s,
             language: given.language,
             given_unix_s: given.given_unix_s,
             withdrawn_unix_s: given.withdrawn_unix_s,

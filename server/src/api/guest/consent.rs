@@ -7,6 +7,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::event::terms::Purpose;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::i18n::Language;
 
@@ -24,8 +25,8 @@ impl ConsentKind {
     /// Returns the current version of the text. Every change of the text's meaning changes the version.
     pub fn version(self) -> &'static str {
         match self {
-            Self::Camera => "1",
-            Self::Studio => "1-ask",
+            Self::Camera => "2",
+            Self::Studio => "2-ask",
         }
     }
 }
@@ -36,6 +37,7 @@ pub struct ConsentNames<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
+    pub purpose: Purpose,
 }
 
 /// A consent text.
@@ -44,6 +46,9 @@ pub struct Consent {
     pub version: String,
     /// The event's end, seconds since the Unix epoch. The text contains its date.
     pub ends_unix_s: i64,
+    /// The event's purpose, which the text contains.
+    #[schema(inline)]
+    pub purpose: Purpose,
     /// The text's paragraphs.
     pub text: Vec<String>,
 }
@@ -53,17 +58,24 @@ pub struct ConsentAnswer<'a> {
     pub version: &'a str,
     /// The event's end in the text that the guest read, if the client sent it.
     pub ends_unix_s: Option<i64>,
+    /// The purpose in the text that the guest read, if the client sent it.
+    pub purpose: Option<Purpose>,
     pub adult: bool,
 }
 
-/// Checks that a guest has agreed to the current text of an event that ends at `ends_unix_s`.
+/// Checks that a guest has agreed to the current text, which contains the values `named`.
 ///
 /// # Errors
-/// - `Conflict` if the guest read another version of the text, or a text with another end of the event.
+/// - `Conflict` if the guest read another version of the text, or a text with another end or purpose.
 /// - `Invalid` if the guest did not confirm to be 18 or older.
-pub fn check_agreed(way: ConsentKind, answer: &ConsentAnswer<'_>, ends_unix_s: i64) -> Result<()> {
-    let same_end = answer.ends_unix_s.is_none_or(|read| read == ends_unix_s);
-    if answer.version != way.version() || !same_end {
+pub fn check_agreed(
+    way: ConsentKind,
+    answer: &ConsentAnswer<'_>,
+    named: ConsentNames<'_>,
+) -> Result<()> {
+    let same_end = answer.ends_unix_s.is_none_or(|read| read == named.ends_unix_s);
+    let same_purpose = answer.purpose.is_none_or(|read| read == named.purpose);
+    if answer.version != way.version() || !same_end || !same_purpose {
         let detail = "The consent text has changed; read the new text and agree to it.";
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
@@ -79,14 +91,15 @@ pub fn text(way: ConsentKind, language: Language, named: ConsentNames<'_>) -> Co
         ConsentKind::Camera => camera(language, named),
         ConsentKind::Studio => studio(language, named),
     };
-    Consent { version: way.version().to_owned(), ends_unix_s: named.ends_unix_s, text }
+    let ConsentNames { ends_unix_s, purpose, .. } = named;
+    Consent { version: way.version().to_owned(), ends_unix_s, purpose, text }
 }
 
 fn camera(
     language: Language,
-    ConsentNames { event, studio, ends_unix_s }: ConsentNames<'_>,
+    ConsentNames { event, studio, ends_unix_s, purpose }: ConsentNames<'_>,
 ) -> Vec<String> {
-    let kept = kept(language, ends_unix_s);
+    let kept = kept(language, ends_unix_s, purpose);
     match language {
         Language::English => vec![
             format!(
@@ -123,9 +136,9 @@ fn camera(
 
 fn studio(
     language: Language,
-    ConsentNames { event, studio, ends_unix_s }: ConsentNames<'_>,
+    ConsentNames { event, studio, ends_unix_s, purpose }: ConsentNames<'_>,
 ) -> Vec<String> {
-    let kept = kept(language, ends_unix_s);
+    let kept = kept(language, ends_unix_s, purpose);
     match language {
         Language::English => vec![
             format!(
@@ -167,20 +180,37 @@ fn studio(
     }
 }
 
-/// Returns the paragraph about the template's retention and the withdrawal of the consent. The texts of both
-/// ways contain it.
-fn kept(language: Language, ends_unix_s: i64) -> String {
-    let day = language.day(ends_unix_s);
+/// Returns the words for a purpose in the sentence about it.
+pub fn purpose_text(language: Language, purpose: Purpose) -> &'static str {
+    match (language, purpose) {
+        (Language::English, Purpose::EventGallery) => "guests find their own photos",
+        (Language::English, Purpose::Press) => {
+            "editorial offices find photos of people at the event"
+        }
+        (Language::English, Purpose::Personal) => "photos are sorted for private use",
+        (Language::Hindi, Purpose::EventGallery) => "मेहमान अपनी फ़ोटो ढूँढ सकें",
+        (Language::Hindi, Purpose::Press) => "समाचार संस्थान इवेंट में आए लोगों की फ़ोटो ढूँढ सकें",
+        (Language::Hindi, Purpose::Personal) => "निजी इस्तेमाल के लिए फ़ोटो छाँटी जा सकें",
+    }
+}
+
+/// Returns the paragraph about the purpose, the template's retention and the withdrawal of the consent.
+/// The texts of both ways contain it.
+fn kept(language: Language, ends_unix_s: i64, purpose: Purpose) -> String {
+    let (day, purpose) = (language.day(ends_unix_s), purpose_text(language, purpose));
     match language {
         Language::English => format!(
-            "The template is kept, encrypted, until {day}, when the studio lets this event end, or until you \
-             take this consent back, whichever comes first. If the studio moves that day, the page with your \
-             photos shows the new one. You can take the consent back at any time, on that page or through the \
+            "The studio's purpose with the faces in this event's photos: {purpose}. The template is kept, \
+             encrypted, until {day}, when the studio lets this event end, or until you take this consent back, \
+             whichever comes first. If the studio wants to keep it longer, or for another purpose, it needs a new \
+             consent from you; without one, the template is deleted on {day}, and no later than 7 days after a change \
+             of the purpose. You can take the consent back at any time, on that page or through the \
              studio; the template is then deleted. On the page that happens at once, and you get a signed receipt."
         ),
         Language::Hindi => format!(
-            "टेम्पलेट को एन्क्रिप्ट करके {day} तक रखा जाता है, जब स्टूडियो इस इवेंट को खत्म करता है, या तब तक, जब तक आप यह सहमति \
-             वापस न ले लें, इनमें से जो भी पहले हो। अगर स्टूडियो यह तारीख बदले, तो नई तारीख आपकी फ़ोटो वाले पेज पर दिखती है। यह सहमति \
+            "इस इवेंट की फ़ोटो में मौजूद चेहरों के इस्तेमाल का मकसद: {purpose}। टेम्पलेट को एन्क्रिप्ट करके {day} तक रखा जाता है, जब स्टूडियो इस इवेंट को खत्म करता है, या तब तक, जब तक आप यह सहमति \
+             वापस न ले लें, इनमें से जो भी पहले हो। अगर स्टूडियो इसे ज़्यादा समय तक या किसी और मकसद के लिए रखना चाहे, तो आपसे नई सहमति ली जाती है; उसके \
+             बिना टेम्पलेट {day} को, और मकसद बदलने के ज़्यादा से ज़्यादा 7 दिन बाद, मिटा दिया जाता है। यह सहमति \
              कभी भी वापस ली जा सकती है, उसी पेज पर या स्टूडियो से कहकर; तब टेम्पलेट मिटा दिया जाता है। पेज पर यह तुरंत होता है, और \
              आपको हस्ताक्षर वाली रसीद मिलती है।"
         ),
@@ -191,8 +221,12 @@ fn kept(language: Language, ends_unix_s: i64) -> String {
 mod tests {
     use super::*;
 
-    const NAMED: ConsentNames<'static> =
-        ConsentNames { event: "Our day", studio: "Studio One", ends_unix_s: 1_798_761_599 };
+    const NAMED: ConsentNames<'static> = ConsentNames {
+        event: "Our day",
+        studio: "Studio One",
+        ends_unix_s: 1_798_761_599,
+        purpose: Purpose::EventGallery,
+    };
 
     #[test]
     fn every_language_says_whose_event_it_is_and_until_when_in_as_many_paragraphs() {
@@ -215,17 +249,27 @@ mod tests {
     #[test]
     fn only_the_text_as_it_is_now_is_agreed_to() {
         let checked = |version, ends_unix_s, adult| {
-            let answer = ConsentAnswer { version, ends_unix_s, adult };
-            check_agreed(ConsentKind::Studio, &answer, 7).map_err(|failure| failure.kind)
+            let answer = ConsentAnswer { version, ends_unix_s, purpose: None, adult };
+            let named = ConsentNames { ends_unix_s: 7, ..NAMED };
+            check_agreed(ConsentKind::Studio, &answer, named).map_err(|failure| failure.kind)
         };
-        assert!(checked("1-ask", None, true).is_ok() && checked("1-ask", Some(7), true).is_ok());
-        for (version, ends) in [("1", None), ("", None), ("1-ask", Some(8))] {
+        assert!(checked("2-ask", None, true).is_ok() && checked("2-ask", Some(7), true).is_ok());
+        for (version, ends) in [("2", None), ("1-ask", None), ("", None), ("2-ask", Some(8))] {
             assert_eq!(
                 checked(version, ends, true),
                 Err(ErrorKind::Conflict),
                 "{version} {ends:?}"
             );
         }
-        assert_eq!(checked("1-ask", Some(7), false), Err(ErrorKind::Invalid));
+        assert_eq!(checked("2-ask", Some(7), false), Err(ErrorKind::Invalid));
+        for (purpose, agreed) in [(Purpose::EventGallery, true), (Purpose::Press, false)] {
+            let answer = ConsentAnswer {
+                version: "2",
+                ends_unix_s: None,
+                purpose: Some(purpose),
+                adult: true,
+            };
+            assert_eq!(check_agreed(ConsentKind::Camera, &answer, NAMED).is_ok(), agreed);
+        }
     }
 }

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::ConsentNames;
+use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
@@ -51,12 +52,13 @@ pub struct OpenGuestLink {
     pub studio: String,
     pub studio_name: String,
     pub ends_unix_s: i64,
+    pub purpose: Purpose,
 }
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let text = format!(
-        "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name \
+        "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, s.name AS studio_name \
          FROM {} JOIN guest_links l ON l.event_id = e.id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND {} AND e.node_id = $3",
         events::WITH_STUDIO,
@@ -65,22 +67,28 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(&app.node_id);
     let row = query.fetch_optional(app.db.read()).await?;
     let read = |row: AnyRow| {
-        Ok::<_, sqlx::Error>(OpenGuestLink {
+        Ok::<_, ApiError>(OpenGuestLink {
             event: row.try_get("event_id")?,
             event_name: row.try_get("name")?,
             studio: row.try_get("studio_id")?,
             studio_name: row.try_get("studio_name")?,
             ends_unix_s: row.try_get("ends_unix_s")?,
+            purpose: Purpose::stored(&row.try_get::<String, _>("purpose")?)?,
         })
     };
-    Ok(row.map(read).transpose()?)
+    row.map(read).transpose()
 }
 
 impl OpenGuestLink {
     /// Returns the values of the event that a consent text contains.
     pub fn named(&self) -> ConsentNames<'_> {
-        let Self { event_name, studio_name, ends_unix_s, .. } = self;
-        ConsentNames { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s }
+        let Self { event_name, studio_name, ends_unix_s, purpose, .. } = self;
+        ConsentNames {
+            event: event_name,
+            studio: studio_name,
+            ends_unix_s: *ends_unix_s,
+            purpose: *purpose,
+        }
     }
 }
 

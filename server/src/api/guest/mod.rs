@@ -2,10 +2,10 @@
 //!
 //! For the studio: `links.rs`, `access_requests.rs` and `admin.rs`. For guests: `registration.rs`,
 //! `challenge.rs` (face verification), `session.rs`, `routes.rs`, `photos.rs`, `notifications.rs`,
-//! `group.rs`, `api/export/guest.rs` and the pages in `web/guest/`. Erasure: `api/erasure/guest.rs` and
-//! `api/erasure/orphaned_templates.rs`. The engine decides which photos show a guest, and
-//! `api/photo_policy.rs` decides which photos visitors may see and download. Names, contacts, tokens and
-//! frames are never logged.
+//! `terms_notices.rs`, `group.rs`, `api/export/guest.rs` and the pages in `web/guest/`. Erasure:
+//! `api/erasure/guest.rs` and `api/erasure/orphaned_templates.rs`. The engine decides which photos show a
+//! guest, and `api/photo_policy.rs` decides which photos visitors may see and download. Names, contacts,
+//! tokens and frames are never logged.
 
 pub mod access_requests;
 pub mod admin;
@@ -21,5 +21,6 @@ pub mod photos;
 pub mod registration;
 pub mod routes;
 pub mod session;
+pub mod terms_notices;
 
 pub use notifications::{record_new_matches, run_notifications};

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use super::contact::open;
 use super::photos::found;
+use super::terms_notices::send_due_notices;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
@@ -176,6 +177,9 @@ pub async fn run_notifications(app: App) {
     }
     let mut news = app.guest_updates.subscribe();
     loop {
+        if let Err(failure) = send_due_notices(&app).await {
+            tracing::error!(reason = failure.reason(), "run of notices of changed terms failed");
+        }
         if let Err(failure) = send_due(&app).await {
             tracing::error!(reason = failure.reason(), "guest notification run failed");
         }

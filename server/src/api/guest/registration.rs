@@ -10,6 +10,7 @@ use super::contact::{Contact, seal};
 use super::email_tokens::{self, TokenPurpose};
 use super::links;
 use super::session;
+use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::client_address::Encrypted;
@@ -55,6 +56,10 @@ pub struct Registration {
     /// The event's end in the consent text that the guest read, seconds since the Unix epoch. The response is
     /// `conflict` if the end has changed since. Defaults to the current end.
     consent_ends_unix_s: Option<i64>,
+    /// The purpose in the consent text that the guest read. The response is `conflict` if the purpose has
+    /// changed since. Defaults to the current purpose.
+    #[schema(inline)]
+    consent_purpose: Option<Purpose>,
     /// Whether the guest has confirmed to be 18 or older; must be true.
     adult: bool,
 }
@@ -70,6 +75,10 @@ pub struct NewGuest<'a> {
     pub consent: &'a str,
     /// The event's end in the consent text, seconds since the Unix epoch.
     pub consent_ends_unix_s: i64,
+    /// The purpose in the consent text, a value of `Purpose::as_str`.
+    pub consent_purpose: &'a str,
+    /// The time until which the consent covers the event, seconds since the Unix epoch.
+    pub consent_until_unix_s: i64,
 }
 
 /// Returns the event and studio of a link, and the event's consent texts.
@@ -105,9 +114,10 @@ pub async fn register(
     let answer = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
+        purpose: given.consent_purpose,
         adult: given.adult,
     };
-    consent::check_agreed(ConsentKind::Camera, &answer, link.ends_unix_s)?;
+    consent::check_agreed(ConsentKind::Camera, &answer, link.named())?;
     let newcomer = NewGuest {
         event: &link.event,
         studio: &link.studio,
@@ -116,6 +126,8 @@ pub async fn register(
         language: wanted.language,
         consent: &given.consent,
         consent_ends_unix_s: link.ends_unix_s,
+        consent_purpose: link.purpose.as_str(),
+        consent_until_unix_s: link.ends_unix_s,
     };
     let mut tx = app.db.write().await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
@@ -145,6 +157,8 @@ pub async fn insert_guest(app: &App, tx: &mut Tx, newcomer: &NewGuest<'_>) -> Re
         guest: guest.id,
         version: newcomer.consent.to_owned(),
         event_ends_unix_s: newcomer.consent_ends_unix_s,
+        purpose: newcomer.consent_purpose.to_owned(),
+        valid_until_unix_s: newcomer.consent_until_unix_s,
         language: guest.language,
         given_unix_s: now,
         withdrawn_unix_s: None,

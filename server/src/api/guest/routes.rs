@@ -48,6 +48,9 @@ pub struct GuestView {
     pub group: bool,
     /// The event's end, seconds since the Unix epoch. The event's data is purged then.
     pub ends_unix_s: i64,
+    /// When the guest's consent ends and the guest's data is erased, seconds since 1970; at most
+    /// `ends_unix_s`. If it is earlier, the guest can agree again by the event's link.
+    pub kept_until_unix_s: i64,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -90,6 +93,7 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
         can_notify: contact.email().is_some(),
         group: own.grouped,
         ends_unix_s: own.event_ends_unix_s,
+        kept_until_unix_s: own.covered_until_unix_s.min(own.event_ends_unix_s),
     }))
 }
 

@@ -25,8 +25,7 @@ use crate::infra::jobs::queue::{JobCounts, counts};
 const UPDATE_INTERVAL: Duration = Duration::from_millis(400);
 /// Maximum time between two progress events of a stream: 10 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Maximum duration of a stream: 5 minutes. The browser then reconnects, and the server checks again that the
-/// caller has access.
+/// Maximum duration of a stream: 5 minutes. The browser then reconnects.
 const STREAM_MAX: Duration = Duration::from_secs(300);
 
 /// A server-sent event about an event's indexing.
@@ -134,8 +133,9 @@ pub async fn control(
     counts(&app.db, event).await.map(Json)
 }
 
-/// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change, and
-/// at least every 10 seconds. The stream ends after 5 minutes; the client reconnects, as browsers do.
+/// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change,
+/// and at least every 10 seconds. The stream ends when the caller's access ends, and after 5 minutes; the
+/// client reconnects, as browsers do.
 #[utoipa::path(get, path = "/events/{event}/progress",
     operation_id = "job_progress_stream", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = ProgressEvent, content_type = "text/event-stream")))]
@@ -146,7 +146,7 @@ pub async fn progress(
     let event = grant.event()?.to_owned();
     let (changes, shown) = (app.jobs.watch(), app.jobs.counts_cache(&event));
     let first = shown.counts(counts(&app.db, &event)).await?;
-    let watch = CountsWatch { app, event, changes, shown };
+    let watch = CountsWatch { app, grant, event, changes, shown };
     let updates = stream::unfold(
         (watch, Some(first.clone()), first),
         |(mut watch, first, last)| async move {
@@ -165,6 +165,8 @@ pub async fn progress(
 /// The state of a progress stream.
 struct CountsWatch {
     app: App,
+    /// The caller's access, which is checked again before each event of the stream.
+    grant: Grant,
     event: String,
     changes: Receiver<String>,
     shown: Arc<CountsCache>,
@@ -178,6 +180,7 @@ impl CountsWatch {
             let changed = wait_for(&mut self.changes, &self.event);
             let changed = tokio::time::timeout_at(deadline, changed).await;
             tokio::time::sleep(UPDATE_INTERVAL).await;
+            self.grant.check_held(&self.app.db).await?;
             let now = self.shown.counts(counts(&self.app.db, &self.event)).await?;
             if now != *last || changed.is_err() {
                 return Ok(now);

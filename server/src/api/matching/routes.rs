@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{FieldChanges, record_by};
 use crate::http::extract::{Body, Query};
 use crate::infra::admission::Slot;
 use crate::infra::db::photos;
@@ -252,14 +252,20 @@ pub async fn change(
     let stricter = checked(given.threshold_offset)?;
     let event = grant.event()?.to_owned();
     let name = event.clone();
-    app.face_engine
-        .run(move |faces| {
-            Ok(faces.open_collection(&name)?.collection.set_threshold_offset(stricter)?)
-        })
-        .await?;
+    let before = app.face_engine.run(move |faces| {
+        let open = faces.open_collection(&name)?;
+        let before = open.collection.read_gallery(|gallery| gallery.threshold_offset());
+        open.collection.set_threshold_offset(stricter)?;
+        Ok(before)
+    });
+    let offset = |offset: ThresholdOffset| format!("{:.2}", offset.value());
+    let changes = FieldChanges::default().value(
+        "threshold_offset",
+        &offset(before.await?),
+        &offset(stricter),
+    );
     let mut tx = app.db.write().await?;
-    let detail = format!("threshold offset {:.2}", stricter.value());
-    record_by(&mut tx, &grant, "matching_change", &event, &detail).await?;
+    record_by(&mut tx, &grant, "matching_change", &event, &changes.detail()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,11 +8,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
+use crate::http::auth::{Action, Grant};
 use crate::http::extract::{self, BinarySchema, Body, Query, RawBody};
 use crate::infra::admission::Slot;
 use crate::infra::db::photos;
+use crate::infra::face_engine::OpenCollection;
 use crate::infra::telemetry::metrics;
 
 /// The method by which a face is scored against the probe.
@@ -35,7 +36,9 @@ pub struct SearchParams {
     /// The method by which a face is scored against the probe; default: `people`.
     #[param(inline)]
     pub scoring: Option<ScoringMode>,
-    /// Threshold for a good face, 0 to 1; default: the event's threshold.
+    /// Threshold for a good face, 0 to 1; default: the event's threshold. A value below the event's
+    /// threshold is applied for owners and admins only; for all other callers the event's threshold
+    /// applies.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
     /// Maximum number of photos to return, 1 to 5,000.
@@ -130,6 +133,37 @@ impl SearchParams {
     }
 }
 
+/// A search with a threshold below the event's threshold.
+struct LoweredThreshold {
+    applied: f32,
+    event: f32,
+}
+
+/// Returns the threshold of a search for which the caller gave `least`, and whether it is below the event's
+/// threshold. Without `may_lower`, the caller can only raise the event's threshold.
+fn similarity_min(
+    open: &OpenCollection,
+    least: Option<f32>,
+    may_lower: bool,
+) -> (Option<f32>, Option<LoweredThreshold>) {
+    let Some(least) = least else { return (None, None) };
+    let event = open.collection.read_gallery(|gallery| gallery.threshold());
+    match least < event {
+        true if may_lower => (Some(least), Some(LoweredThreshold { applied: least, event })),
+        true => (Some(event), None),
+        false => (Some(least), None),
+    }
+}
+
+/// Records a search below the event's threshold in the audit log, before its matches are sent.
+async fn record_lowered(app: &App, grant: &Grant, lowered: Option<LoweredThreshold>) -> Result<()> {
+    let Some(LoweredThreshold { applied, event }) = lowered else { return Ok(()) };
+    let detail = format!("similarity_min: {event:.3} to {applied:.3}");
+    let mut tx = app.db.write().await?;
+    record_by(&mut tx, grant, "search_below_threshold", grant.event()?, &detail).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP, at most 32
 /// MiB. The server neither stores nor logs the picture.
 #[utoipa::path(post, path = "/events/{event}/search", operation_id = "photo_search_by_selfie", tag = "search",
@@ -146,7 +180,8 @@ pub async fn by_selfie(
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
     let name = event.clone();
-    let (answer, faces_seen, quality) = app
+    let may_lower = grant.may(Action::SearchBelowThreshold);
+    let (answer, lowered, faces_seen, quality) = app
         .face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
@@ -157,6 +192,7 @@ pub async fn by_selfie(
             let quality = probe.template.quality;
             let scoring = wish.scoring.unwrap_or_default().into();
             let matching = Instant::now();
+            let (least, lowered) = similarity_min(&open, least, may_lower);
             let answer = open.search(SearchQuery {
                 template: probe.template,
                 scoring,
@@ -171,12 +207,13 @@ pub async fn by_selfie(
             ] {
                 metrics::time_search(stage, elapsed);
             }
-            Ok((answer, faces_seen, quality))
+            Ok((answer, lowered, faces_seen, quality))
         })
         .await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "search_selfie", &event, "").await?;
     tx.commit().await?;
+    record_lowered(&app, &grant, lowered).await?;
     search(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
 }
 
@@ -195,16 +232,19 @@ pub async fn by_face(
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
     let face = extract::face("face", &given.face)?;
     let name = event.clone();
-    let (answer, quality) = app
+    let may_lower = grant.may(Action::SearchBelowThreshold);
+    let (answer, lowered, quality) = app
         .face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
             let template = open.collection.template_of(&face)?;
             let (quality, scoring) = (template.quality, wish.scoring.unwrap_or_default().into());
+            let (least, lowered) = similarity_min(&open, least, may_lower);
             let search = SearchQuery { template, scoring, similarity_min: least, top: Some(limit) };
-            Ok((open.search(search)?, quality))
+            Ok((open.search(search)?, lowered, quality))
         })
         .await?;
+    record_lowered(&app, &grant, lowered).await?;
     search(&app, &event, answer, 1, quality, begun).await.map(Json)
 }
 

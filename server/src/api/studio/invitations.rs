@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::creators::may_still_invite;
 use super::members::may_grant;
 use crate::api::event::check_in_studio;
 use crate::app::App;
@@ -35,6 +36,9 @@ pub struct Invitation {
     /// The only event that the role is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// The id of the user who created the invitation; absent if an earlier version did not record it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
     pub created_unix_s: i64,
     pub expires_unix_s: i64,
     /// The token; present only in the response that creates the invitation.
@@ -69,6 +73,7 @@ fn read(row: &AnyRow) -> Result<Invitation> {
         email: row.try_get::<Option<String>, _>("email")?.unwrap_or_default(),
         role: Role::of_row(row)?,
         event: row.try_get("event_id")?,
+        created_by: row.try_get("created_by")?,
         created_unix_s: row.try_get("created_unix_s")?,
         expires_unix_s: row.try_get("expires_unix_s")?,
         token: None,
@@ -111,7 +116,7 @@ pub async fn create(
     let (id, token, now) = (new_id()?, new_token("ppi_")?, now_s());
     sqlx::query(
         "INSERT INTO account_links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
-         expires_unix_s) VALUES ($1, $2, 'invitation', $3, $4, $5, $6, $7, $8)",
+         expires_unix_s, created_by) VALUES ($1, $2, 'invitation', $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&id)
     .bind(token_hash(&token))
@@ -121,6 +126,7 @@ pub async fn create(
     .bind(given.role.as_str())
     .bind(now)
     .bind(now + VALID_S)
+    .bind(grant.caller.user())
     .execute(&mut *tx)
     .await?;
     record_by(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
@@ -137,6 +143,7 @@ pub async fn create(
         email,
         role: given.role,
         event,
+        created_by: grant.caller.user().map(str::to_owned),
         created_unix_s: now,
         expires_unix_s,
         token,
@@ -217,7 +224,10 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         .bind(&invitation.id)
         .execute(&mut *tx)
         .await?;
-    if taken.rows_affected() == 0 {
+    let inviter = invitation.created_by.as_deref().unwrap_or_default();
+    if taken.rows_affected() == 0
+        || !may_still_invite(&mut tx, &studio, inviter, invitation.role).await?
+    {
         return Err(gone());
     }
     let user = match known {

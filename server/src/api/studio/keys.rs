@@ -14,8 +14,7 @@ use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, Principal, Role};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::{BoundValue, Page, PageQuery, Paging, Tx, users};
 use crate::infra::ids::{new_id, new_token, token_hash};
 
 /// An API key: a role for programs, in a studio or in one event. The database stores only the
@@ -28,9 +27,17 @@ pub struct ApiKey {
     /// The only event that the key is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// The id of the user who created the key. The key has at most this user's current rights, and is
+    /// refused while the user is not a member of the studio.
+    pub created_by: String,
+    /// The name of that user.
+    pub created_by_name: String,
     pub created_unix_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_unix_s: Option<i64>,
+    /// The time of the key's last use, accurate to 5 minutes; absent if the key was not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_unix_s: Option<i64>,
     /// The key; present only in the response that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -55,13 +62,16 @@ fn read(row: &AnyRow) -> Result<ApiKey> {
         name: row.try_get("name")?,
         role: Role::of_row(row)?,
         event: row.try_get("event_id")?,
+        created_by: row.try_get("created_by")?,
+        created_by_name: row.try_get("created_by_name")?,
         created_unix_s: row.try_get("created_unix_s")?,
         expires_unix_s: row.try_get("expires_unix_s")?,
+        last_used_unix_s: row.try_get("last_used_unix_s")?,
         key: None,
     })
 }
 
-/// Lists the API keys of a studio, oldest first.
+/// Lists the API keys of a studio with their creators and last uses, oldest first.
 #[utoipa::path(get, path = "/studios/{studio}/keys", operation_id = "api_key_list", tag = "keys",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list(
@@ -70,9 +80,10 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ApiKey>>> {
     let list = PageQuery {
-        select: "SELECT * FROM api_keys WHERE studio_id = $1",
+        select: "SELECT k.*, u.name AS created_by_name FROM api_keys k JOIN users u ON u.id = k.created_by \
+                 WHERE k.studio_id = $1",
         values: &[BoundValue::Text(&grant.studio)],
-        order: BY_CREATION,
+        order: ["k.created_unix_s", "k.id"],
     };
     app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
@@ -121,14 +132,18 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     record_by(&mut tx, &grant, "key_create", &id, given.role.as_str()).await?;
+    let created_by_name = users::name(&mut tx, user).await?;
     tx.commit().await?;
     let made = ApiKey {
         id,
         name,
         role: given.role,
         event: given.event,
+        created_by: user.clone(),
+        created_by_name,
         created_unix_s: now,
         expires_unix_s: given.expires_unix_s,
+        last_used_unix_s: None,
         key: Some(key.to_string()),
     };
     Ok((StatusCode::CREATED, Json(made)))
@@ -149,8 +164,13 @@ pub async fn revoke(
         .fetch_one(&mut *tx)
         .await?;
     may_grant(&grant, Role::of_row(&row)?)?;
-    sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(&key).execute(&mut *tx).await?;
-    record_by(&mut tx, &grant, "key_revoke", &key, "").await?;
+    delete(&mut tx, &grant, &key, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes an API key and records this in the audit log.
+pub async fn delete(tx: &mut Tx, grant: &Grant, key: &str, detail: &str) -> Result<()> {
+    sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(key).execute(&mut **tx).await?;
+    record_by(tx, grant, "key_revoke", key, detail).await
 }

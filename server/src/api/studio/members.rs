@@ -2,8 +2,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::{creators, keys};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
@@ -26,6 +27,26 @@ pub struct Member {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     pub created_unix_s: i64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MemberRemoval {
+    /// Whether to revoke the API keys that the member has created as well.
+    #[serde(default)]
+    pub revoke: bool,
+}
+
+/// What a removed member had created in the studio.
+#[derive(Serialize, ToSchema)]
+pub struct RemovedMember {
+    /// Ids of the member's open invitations, which the removal has withdrawn.
+    pub withdrawn_invitations: Vec<String>,
+    /// Ids of the API keys that the removal has revoked.
+    pub revoked_keys: Vec<String>,
+    /// Ids of the member's other API keys. They are refused while their creator is not a member of the
+    /// studio, and are valid again if the creator returns; revoke them if they are not needed.
+    pub remaining_keys: Vec<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -82,7 +103,7 @@ pub async fn change(
 ) -> Result<StatusCode> {
     may_grant(&grant, given.role)?;
     let mut tx = app.db.write().await?;
-    let before = lock_role(&mut tx, &grant, &member).await?;
+    let (_, before) = lock_member(&mut tx, &grant, &member).await?;
     memberships::set_role(&mut tx, &member, given.role.as_str()).await?;
     check_owner_left(&mut tx, &grant.studio).await?;
     let detail = format!("{} to {}", before.as_str(), given.role.as_str());
@@ -91,33 +112,50 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a member from a studio, with immediate effect. Responds `conflict` if the studio would have no
-/// owner.
+/// Removes a member from a studio, with immediate effect, and withdraws the member's open invitations.
+/// Responds `conflict` if the studio would have no owner.
 #[utoipa::path(delete, path = "/studios/{studio}/members/{member}", operation_id = "member_remove", tag = "members",
-    params(("studio" = String, Path), ("member" = String, Path)), responses((status = 204)))]
+    params(("studio" = String, Path), ("member" = String, Path), MemberRemoval),
+    responses((status = 200, body = RemovedMember)))]
 pub async fn remove(
     State(app): State<App>,
     grant: Grant,
     Path((_, member)): Path<(String, String)>,
-) -> Result<StatusCode> {
+    Query(wish): Query<MemberRemoval>,
+) -> Result<Json<RemovedMember>> {
     let mut tx = app.db.write().await?;
-    let role = lock_role(&mut tx, &grant, &member).await?;
+    let (user, role) = lock_member(&mut tx, &grant, &member).await?;
     memberships::delete(&mut tx, &member).await?;
     check_owner_left(&mut tx, &grant.studio).await?;
     record_by(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
+    let withdrawn_invitations =
+        creators::withdraw_invitations(&mut tx, &grant.studio, &user).await?;
+    for invitation in &withdrawn_invitations {
+        record_by(&mut tx, &grant, "invite_withdraw", invitation, "creator removed").await?;
+    }
+    let (mut revoked_keys, mut remaining_keys) = (Vec::new(), Vec::new());
+    for (key, role) in creators::keys_of(&mut tx, &grant.studio, &user).await? {
+        if !wish.revoke || !grant.may_grant(role) {
+            remaining_keys.push(key);
+            continue;
+        }
+        keys::delete(&mut tx, &grant, &key, "creator removed").await?;
+        revoked_keys.push(key);
+    }
     tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(RemovedMember { withdrawn_invitations, revoked_keys, remaining_keys }))
 }
 
-/// Returns the role of a member.
+/// Returns the user and the role of a member.
 ///
 /// # Errors
 /// - `NotFound` if the studio has no such member.
 /// - `Forbidden` if the caller may not change that role.
-async fn lock_role(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
-    let role = Role::stored(&memberships::find(tx, &grant.studio, member).await?.role)?;
+async fn lock_member(tx: &mut Tx, grant: &Grant, member: &str) -> Result<(String, Role)> {
+    let found = memberships::find(tx, &grant.studio, member).await?;
+    let role = Role::stored(&found.role)?;
     may_grant(grant, role)?;
-    Ok(role)
+    Ok((found.user, role))
 }
 
 /// Checks that the studio still has an owner.

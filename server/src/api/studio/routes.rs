@@ -7,9 +7,10 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::api::account::new_studio;
+use crate::api::event::terms::LegalBasis;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{FieldChanges, record_by};
 use crate::http::auth::{Grant, SignedIn};
 use crate::http::extract::{self, Body, Query};
 use crate::infra::audit_log::{self, AuditEvent};
@@ -21,6 +22,10 @@ use crate::infra::db::{Page, Paging};
 pub struct Studio {
     pub id: String,
     pub name: String,
+    /// The legal basis of new events; absent if each new event must name its own.
+    #[schema(inline)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<LegalBasis>,
     pub created_unix_s: i64,
 }
 
@@ -28,6 +33,16 @@ pub struct Studio {
 pub struct StudioName {
     #[schema(min_length = 1, max_length = 200)]
     name: String,
+}
+
+/// Changes to a studio. Absent fields stay unchanged.
+#[derive(Deserialize, ToSchema)]
+pub struct StudioChange {
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// The legal basis of new events that name none. Existing events keep theirs.
+    #[schema(inline)]
+    legal_basis: Option<LegalBasis>,
 }
 
 /// The receipt of an erasure: of an event, of a guest or of an orphaned template. `picpick receipt verify`
@@ -41,8 +56,13 @@ pub struct Receipt {
     pub receipt: String,
 }
 
-fn view(studio: StudioRecord) -> Studio {
-    Studio { id: studio.id, name: studio.name, created_unix_s: studio.created_unix_s }
+fn view(studio: StudioRecord) -> Result<Studio> {
+    Ok(Studio {
+        id: studio.id,
+        name: studio.name,
+        legal_basis: studio.legal_basis.as_deref().map(LegalBasis::stored).transpose()?,
+        created_unix_s: studio.created_unix_s,
+    })
 }
 
 /// Lists the studios of the signed-in user, oldest first.
@@ -50,7 +70,7 @@ fn view(studio: StudioRecord) -> Studio {
     operation_id = "studio_list", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
 pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Studio>>> {
     let studios = studios::of_user(&app.db, &person.user).await?;
-    Ok(Json(studios.into_iter().map(view).collect()))
+    studios.into_iter().map(view).collect::<Result<_>>().map(Json)
 }
 
 /// Creates a studio, owned by the signed-in user.
@@ -75,7 +95,7 @@ pub async fn create(
 }
 
 async fn one(app: &App, id: &str) -> Result<Studio> {
-    studios::find(&app.db, id).await.map(view)
+    studios::find(&app.db, id).await.and_then(view)
 }
 
 /// Returns a studio.
@@ -86,21 +106,30 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Studio>> 
     one(&app, &grant.studio).await.map(Json)
 }
 
-/// Renames a studio.
+/// Renames a studio, or sets the legal basis of its new events.
 #[utoipa::path(patch, path = "/studios/{studio}",
     operation_id = "studio_update", tag = "studios", params(("studio" = String, Path)),
-    request_body = StudioName, responses((status = 200, body = Studio)))]
-pub async fn rename(
+    request_body = StudioChange, responses((status = 200, body = Studio)))]
+pub async fn change(
     State(app): State<App>,
     grant: Grant,
-    Body(given): Body<StudioName>,
+    Body(given): Body<StudioChange>,
 ) -> Result<Json<Studio>> {
-    let name = extract::name("name", &given.name)?;
     let mut tx = app.db.write().await?;
-    studios::rename(&mut tx, &grant.studio, &name).await?;
-    record_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
+    let mut studio = studios::lock(&mut tx, &grant.studio).await?;
+    if let Some(name) = given.name {
+        studio.name = extract::name("name", &name)?;
+        record_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
+    }
+    if let Some(basis) = given.legal_basis {
+        let basis = basis.as_str().to_owned();
+        let before = studio.legal_basis.replace(basis.clone());
+        let changes = FieldChanges::default().option("legal_basis", before.as_ref(), Some(&basis));
+        record_by(&mut tx, &grant, "studio_change", &grant.studio, &changes.detail()).await?;
+    }
+    studios::update(&mut tx, &studio).await?;
     tx.commit().await?;
-    one(&app, &grant.studio).await.map(Json)
+    view(studio).map(Json)
 }
 
 /// Lists the erasure receipts of a studio, oldest first: of purged events and of erased guests.

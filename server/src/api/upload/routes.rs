@@ -312,6 +312,8 @@ pub async fn append(
     answer.insert(RESUMABLE, HeaderValue::from_static(VERSION));
     answer.insert(OFFSET, HeaderValue::from(offset));
     if offset == upload.bytes {
+        // The caller's access may have ended while a slow part arrived.
+        grant.check_held(&app.db).await?;
         let photo = complete(&app, &upload).await?;
         insert_photo_header(&mut answer, Some(&photo))?;
     }

@@ -43,6 +43,8 @@ pub enum Principal {
         studio: String,
         event: Option<String>,
         role: Role,
+        /// The user who created the key. The key has at most this user's current rights.
+        creator: String,
     },
     /// A visitor of an album or a guest of an event; never on a route for members of a studio.
     Visitor {
@@ -78,6 +80,14 @@ impl Principal {
         }
     }
 
+    /// Returns the id of the user; `None` for an API key or a visitor.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Principal::Person { user, .. } => Some(user),
+            Principal::Key { .. } | Principal::Visitor { .. } => None,
+        }
+    }
+
     /// Identifies the caller of a request; `None` if the request carries no token.
     ///
     /// # Errors
@@ -88,6 +98,20 @@ impl Principal {
             return by_key(&app.db, token).await.map(Some);
         }
         USER_SESSIONS.find(parts, app).await
+    }
+
+    /// Reads the caller again during long work. Does not record a use of the session or the key.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if the session has ended, or the API key is revoked, expired or without a creator.
+    pub async fn reload(&self, db: &Db) -> Result<Principal> {
+        match self {
+            Principal::Person { session, .. } => USER_SESSIONS.get(db, session).await,
+            Principal::Key { id, .. } => Ok(key_where(db, "k.id = $1", id).await?.0),
+            Principal::Visitor { .. } => {
+                Err(ApiError::internal("a visitor's session is checked by its own store"))
+            }
+        }
     }
 }
 
@@ -196,24 +220,47 @@ fn same_site(headers: &HeaderMap) -> Result<()> {
     if ours { Ok(()) } else { Err(refused()) }
 }
 
+/// Minimum interval between updates of an API key's last use, seconds.
+const KEY_USE_UPDATE_S: i64 = 300;
+
 async fn by_key(db: &Db, token: &str) -> Result<Principal> {
-    let row = sqlx::query(
-        "SELECT id, studio_id, event_id, role FROM api_keys \
-         WHERE token_hash = $1 AND (expires_unix_s IS NULL OR expires_unix_s > $2)",
-    )
-    .bind(token_hash(token))
-    .bind(now_s())
-    .fetch_optional(db.read())
-    .await?;
+    let (key, last_used_unix_s) = key_where(db, "k.token_hash = $1", &token_hash(token)).await?;
+    if let Principal::Key { id, .. } = &key
+        && last_used_unix_s.is_none_or(|used| now_s() - used >= KEY_USE_UPDATE_S)
+    {
+        let mut tx = db.write().await?;
+        sqlx::query("UPDATE api_keys SET last_used_unix_s = $1 WHERE id = $2")
+            .bind(now_s())
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+    }
+    Ok(key)
+}
+
+/// Returns the valid API key that satisfies `condition` on `$1`, and the time of its last use. A key whose
+/// creator has left the studio is not valid.
+async fn key_where(db: &Db, condition: &str, value: &str) -> Result<(Principal, Option<i64>)> {
+    let text = format!(
+        "SELECT k.* FROM api_keys k WHERE {condition} \
+         AND (k.expires_unix_s IS NULL OR k.expires_unix_s > $2) \
+         AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = k.created_by AND m.studio_id = k.studio_id)"
+    );
+    let row = sqlx::query(&text).bind(value).bind(now_s()).fetch_optional(db.read()).await?;
     let row = row.ok_or_else(|| {
-        unauthenticated("The API key is unknown, revoked or expired; use another API key.")
+        unauthenticated(
+            "The API key is unknown, revoked or expired, or its creator has left the studio; use another API key.",
+        )
     })?;
-    Ok(Principal::Key {
+    let key = Principal::Key {
         id: row.try_get("id")?,
         studio: row.try_get("studio_id")?,
         event: row.try_get("event_id")?,
         role: Role::of_row(&row)?,
-    })
+        creator: row.try_get("created_by")?,
+    };
+    Ok((key, row.try_get("last_used_unix_s")?))
 }
 
 #[cfg(test)]

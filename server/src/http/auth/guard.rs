@@ -4,6 +4,7 @@
 //! Handlers take studio and event from the [`Grant`] that the guard issues, never from the path alone.
 
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,7 +12,7 @@ use axum::response::Response;
 use super::album_session::AlbumSession;
 use super::caller::{CallerSlot, Principal};
 use super::guest_session::GuestSession;
-use super::roles::{Action, Role};
+use super::roles::{Action, HeldRole, Role};
 use super::{AlbumPermission, GuestStage, Rule};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -27,8 +28,10 @@ pub struct Grant {
     pub studio: String,
     /// The event of the path.
     pub event: Option<String>,
+    /// The action of the route's rule.
+    pub action: Action,
     /// The caller's roles in the studio or in the event.
-    pub roles: Vec<Role>,
+    pub roles: Vec<HeldRole>,
     /// The events in which the caller has a role; `None`: all events of the studio.
     pub only_events: Option<Vec<String>>,
 }
@@ -42,9 +45,45 @@ impl Grant {
         self.event.as_deref().ok_or_else(|| ApiError::internal("the route's rule names no event"))
     }
 
-    /// Returns whether the caller may grant `role` to a member or an API key.
+    /// Returns whether the caller may grant `role` to a member or an API key. An API key may grant none.
     pub fn may_grant(&self, role: Role) -> bool {
-        self.roles.iter().any(|own| own.may_grant(role))
+        self.roles.iter().any(|own| own.limit.is_none() && own.role.may_grant(role))
+    }
+
+    pub fn may(&self, action: Action) -> bool {
+        self.roles.iter().any(|role| role.may(action))
+    }
+
+    /// Checks that the caller may perform `action`, for a change that needs more than the route's action.
+    /// `what` names the change in the error.
+    ///
+    /// # Errors
+    /// - `Forbidden` if no role of the caller includes the action.
+    pub fn check(&self, action: Action, what: &str) -> Result<()> {
+        let refused = || {
+            let detail = format!(
+                "Your role does not permit this change: {what}; ask an owner or admin of the studio to make it."
+            );
+            ApiError::new(ErrorKind::Forbidden, detail)
+        };
+        if self.may(action) { Ok(()) } else { Err(refused()) }
+    }
+
+    /// Checks during long work that the caller still has access: the session or API key is valid, the
+    /// event is not being deleted, and the caller's current roles include the route's action.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if the session or the API key has ended.
+    /// - `NotFound` if the event is being deleted, or the caller has no role any more.
+    /// - `Forbidden` if the caller's roles do not include the action any more.
+    pub async fn check_held(&self, db: &Db) -> Result<()> {
+        let caller = self.caller.reload(db).await?;
+        if let Some(event) = &self.event {
+            events::place(db, event).await?.ok_or_else(ApiError::not_found)?;
+        }
+        let (studio, event) = (self.studio.clone(), self.event.clone());
+        let now = grant(db, caller, studio, event, self.action).await?;
+        if now.may(self.action) { Ok(()) } else { Err(forbidden()) }
     }
 }
 
@@ -194,13 +233,18 @@ async fn check(
         }
     };
     let studio = studio.filter(|studio| is_id(studio)).ok_or_else(ApiError::not_found)?;
-    let grant = grant(&app.db, caller, studio, event).await?;
+    let grant = grant(&app.db, caller, studio, event, action).await?;
     // A role in one event of a studio suffices to read the studio itself.
     let anywhere = rule == Rule::Studio(Action::ReadStudio) && grant.only_events.is_some();
-    if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
+    if !anywhere && !grant.may(action) {
+        return Err(forbidden());
+    }
+    let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let by_key = matches!(grant.caller, Principal::Key { .. });
+    if by_key && !reads && action.changes_by_users_only() {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
-            "Your role does not include this action; ask an owner or admin of the studio for another role.",
+            "An API key cannot change members, invitations or API keys; sign in as a user.",
         ));
     }
     if let Some(node_id) = node_id {
@@ -210,17 +254,37 @@ async fn check(
     Ok(())
 }
 
-/// Returns the caller's grant in `studio` or its `event`.
+fn forbidden() -> ApiError {
+    ApiError::new(
+        ErrorKind::Forbidden,
+        "Your role does not include this action; ask an owner or admin of the studio for another role.",
+    )
+}
+
+/// A role and the only event that it is valid for; `None`: the whole studio.
+type Scoped<T> = (T, Option<String>);
+
+/// Returns the caller's grant in `studio` or its `event`, on a route with `action`.
 ///
 /// # Errors
 /// - `NotFound` if the caller has no role there.
-async fn grant(db: &Db, caller: Principal, studio: String, event: Option<String>) -> Result<Grant> {
-    let held: Vec<(Role, Option<String>)> = match &caller {
-        Principal::Key { studio: own, event, role, .. } if *own == studio => {
-            vec![(*role, event.clone())]
+async fn grant(
+    db: &Db,
+    caller: Principal,
+    studio: String,
+    event: Option<String>,
+    action: Action,
+) -> Result<Grant> {
+    let held: Vec<Scoped<HeldRole>> = match &caller {
+        Principal::Key { studio: own, event, role, creator, .. } if *own == studio => {
+            let limits = held_by(db, creator, &studio).await?;
+            limits.into_iter().filter_map(|limit| limited(*role, event.as_ref(), limit)).collect()
         }
         Principal::Key { .. } | Principal::Visitor { .. } => Vec::new(),
-        Principal::Person { user, .. } => held_by(db, user, &studio).await?,
+        Principal::Person { user, .. } => {
+            let held = held_by(db, user, &studio).await?.into_iter();
+            held.map(|(role, only)| (HeldRole { role, limit: None }, only)).collect()
+        }
     };
     let wide = held.iter().any(|(_, only)| only.is_none());
     let reaches = |only: &Option<String>| only.is_none() || *only == event;
@@ -229,10 +293,25 @@ async fn grant(db: &Db, caller: Principal, studio: String, event: Option<String>
     }
     let roles = held.iter().filter(|(_, only)| reaches(only)).map(|(role, _)| *role).collect();
     let events = held.into_iter().filter_map(|(_, only)| only).collect();
-    Ok(Grant { caller, studio, event, roles, only_events: (!wide).then_some(events) })
+    Ok(Grant { caller, studio, event, action, roles, only_events: (!wide).then_some(events) })
 }
 
-async fn held_by(db: &Db, user: &str, studio: &str) -> Result<Vec<(Role, Option<String>)>> {
+/// Returns the role of an API key, limited by one role of its creator; `None` if the two are valid for
+/// different events.
+fn limited(
+    role: Role,
+    event: Option<&String>,
+    (limit, within): Scoped<Role>,
+) -> Option<Scoped<HeldRole>> {
+    let only = match (event, within) {
+        (None, within) => within,
+        (Some(event), Some(within)) if *event != within => return None,
+        (Some(event), _) => Some(event.clone()),
+    };
+    Some((HeldRole { role, limit: Some(limit) }, only))
+}
+
+async fn held_by(db: &Db, user: &str, studio: &str) -> Result<Vec<Scoped<Role>>> {
     let held = memberships::of_user_in(db, user, studio).await?;
     held.into_iter().map(|held| Ok((Role::stored(&held.role)?, held.event))).collect()
 }

@@ -7,6 +7,7 @@ use super::session_store::{IdleLimit, LINK_SESSION_ENDED, SessionStore, session_
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::infra::db::Db;
+use crate::infra::db::consents::covered_until;
 
 /// The name of the guest session cookie.
 pub const GUEST_COOKIE: &str = "picpick_guest";
@@ -15,9 +16,13 @@ pub const GUEST_IDLE_S: i64 = 30 * 60;
 
 const GUEST_SESSIONS: SessionStore<GuestSession> = SessionStore {
     cookie: GUEST_COOKIE,
-    select: "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.node_id \
-             FROM guest_sessions s JOIN guests g ON g.id = s.guest_id JOIN events e ON e.id = g.event_id \
-             WHERE g.erasing_unix_s IS NULL AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL",
+    select: concat!(
+        "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.node_id \
+         FROM guest_sessions s JOIN guests g ON g.id = s.guest_id JOIN events e ON e.id = g.event_id \
+         WHERE g.erasing_unix_s IS NULL AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL AND ",
+        covered_until!(),
+        " > $2"
+    ),
     idle: Some(IdleLimit { table: "guest_sessions", timeout_s: GUEST_IDLE_S, update_s: 60 }),
     ended: LINK_SESSION_ENDED,
     read: |row| {
@@ -34,8 +39,8 @@ const GUEST_SESSIONS: SessionStore<GuestSession> = SessionStore {
 
 /// The guest session of a request, on a route whose rule is `Rule::Guest`.
 ///
-/// A session ends after 30 minutes without a request, and with its guest or its event; each request checks
-/// all three.
+/// A session ends after 30 minutes without a request, and with its guest, its event or the guest's
+/// consent; each request checks all four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestSession {
     pub session: String,

@@ -36,16 +36,29 @@ pub enum Action {
     CreateEvent,
     ReadEvent,
     ManageEvent,
+    /// Moves an event's end later; changes the purpose or the legal basis of processing its faces.
+    ChangeEventTerms,
+    /// Deletes an event, or moves its end earlier.
     DeleteEvent,
     ReadPhotos,
     UploadPhotos,
     ManagePhotos,
     /// Searches photos by face; reads people, matching settings and coverage.
     SearchFaces,
+    /// Searches with a threshold below the event's threshold.
+    SearchBelowThreshold,
     EraseFaces,
     ExportEvent,
     /// Reads guests and their contacts, manages guest links, decides access requests, removes guests.
     ManageGuests,
+}
+
+impl Action {
+    /// Returns whether only users may perform the action's changes: an API key must not outlive or widen
+    /// the rights of its creator.
+    pub fn changes_by_users_only(self) -> bool {
+        matches!(self, Action::ManageMembers | Action::ManageKeys)
+    }
 }
 
 use Action as A;
@@ -73,11 +86,13 @@ impl Role {
                 A::CreateEvent,
                 A::ReadEvent,
                 A::ManageEvent,
+                A::ChangeEventTerms,
                 A::DeleteEvent,
                 A::ReadPhotos,
                 A::UploadPhotos,
                 A::ManagePhotos,
                 A::SearchFaces,
+                A::SearchBelowThreshold,
                 A::EraseFaces,
                 A::ExportEvent,
                 A::ManageGuests,
@@ -148,6 +163,20 @@ impl Role {
     }
 }
 
+/// A role that a caller holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRole {
+    pub role: Role,
+    /// For an API key: a current role of its creator, which limits the key's role. `None` for a user.
+    pub limit: Option<Role>,
+}
+
+impl HeldRole {
+    pub fn may(self, action: Action) -> bool {
+        self.role.may(action) && self.limit.is_none_or(|limit| limit.may(action))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +194,16 @@ mod tests {
         }
         assert_eq!(Role::parse("Owner"), None);
         assert!(!Role::Admin.may_grant(Role::Owner) && !Role::Viewer.may_grant(Role::Viewer));
+    }
+
+    #[test]
+    fn a_limited_role_has_the_actions_of_both_roles() {
+        let held = |role, limit| HeldRole { role, limit: Some(limit) };
+        let key = held(Role::Admin, Role::Editor);
+        assert!(key.may(A::ManageEvent) && !key.may(A::DeleteEvent));
+        let key = held(Role::Accountant, Role::Editor);
+        assert!(key.may(A::ReadStudio) && !key.may(A::ReadAudit) && !key.may(A::ReadPhotos));
+        assert!(HeldRole { role: Role::Editor, limit: None }.may(A::ManageEvent));
     }
 
     #[test]

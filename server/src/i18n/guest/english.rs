@@ -222,6 +222,13 @@ const PHOTOS: PhotosTexts = PhotosTexts {
              this page are deleted."
         )
     },
+    kept_until: |day, ends| {
+        format!(
+            "The studio has changed the event: it ends on {ends}. You have not agreed to that, so your face template, your \
+             name and your contact details are deleted on {day}. To keep this page, open the event's link again and agree \
+             to the new text."
+        )
+    },
     leave: "Sign out",
     delete: "Delete my face data",
     delete_title: "Delete your face data?",

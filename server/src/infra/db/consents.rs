@@ -8,6 +8,7 @@ use super::{BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
 
 /// A row of `guest_consents`, without the studio and the event.
+#[derive(Clone)]
 pub struct GivenConsent {
     pub id: String,
     pub guest: String,
@@ -15,11 +16,31 @@ pub struct GivenConsent {
     pub version: String,
     /// The event's end in the text that the guest agreed to; 0 if that text named no end.
     pub event_ends_unix_s: i64,
+    /// The purpose in the text that the guest agreed to, a value of `Purpose::as_str`.
+    pub purpose: String,
+    /// The time until which the consent covers the event, whatever end the event has.
+    pub valid_until_unix_s: i64,
     /// A value of `Language::tag`.
     pub language: String,
     pub given_unix_s: i64,
     pub withdrawn_unix_s: Option<i64>,
 }
+
+/// Expands to [`COVERED_UNTIL`] as a literal, for `concat!`.
+macro_rules! covered_until {
+    () => {
+        "COALESCE((SELECT MAX(CASE \
+         WHEN c.purpose = e.purpose OR c.valid_until_unix_s < e.purpose_changed_unix_s + 604800 \
+         THEN c.valid_until_unix_s ELSE e.purpose_changed_unix_s + 604800 END) \
+         FROM guest_consents c WHERE c.guest_id = g.id AND c.withdrawn_unix_s IS NULL), 0)"
+    };
+}
+pub(crate) use covered_until;
+
+/// The time until which the consents of the guest `g` cover the event `e`, as an expression of SQL; 0
+/// without a consent. A consent covers its own purpose. Once the event has another purpose, it covers
+/// 604,800 s (7 days) more, in which the guest can agree to the new purpose.
+pub const COVERED_UNTIL: &str = covered_until!();
 
 fn read(row: &AnyRow) -> sqlx::Result<GivenConsent> {
     Ok(GivenConsent {
@@ -27,6 +48,8 @@ fn read(row: &AnyRow) -> sqlx::Result<GivenConsent> {
         guest: row.try_get("guest_id")?,
         version: row.try_get("version")?,
         event_ends_unix_s: row.try_get("event_ends_unix_s")?,
+        purpose: row.try_get("purpose")?,
+        valid_until_unix_s: row.try_get("valid_until_unix_s")?,
         language: row.try_get("language")?,
         given_unix_s: row.try_get("given_unix_s")?,
         withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,
@@ -57,7 +80,8 @@ pub async fn page(db: &Db, event: &str, paging: &Paging) -> Result<Page<GivenCon
 pub async fn insert(tx: &mut Tx, studio: &str, event: &str, consent: &GivenConsent) -> Result<()> {
     sqlx::query(
         "INSERT INTO guest_consents (id, studio_id, event_id, guest_id, version, event_ends_unix_s, language, \
-         given_unix_s, withdrawn_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         given_unix_s, withdrawn_unix_s, purpose, valid_until_unix_s) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&consent.id)
     .bind(studio)
@@ -68,6 +92,8 @@ pub async fn insert(tx: &mut Tx, studio: &str, event: &str, consent: &GivenConse
     .bind(&consent.language)
     .bind(consent.given_unix_s)
     .bind(consent.withdrawn_unix_s)
+    .bind(&consent.purpose)
+    .bind(consent.valid_until_unix_s)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -25,7 +25,9 @@ pub struct EventRecord {
     pub id: String,
     pub studio: String,
     pub name: String,
+    /// A value of `Purpose::as_str`.
     pub purpose: String,
+    /// A value of `LegalBasis::as_str`.
     pub legal_basis: String,
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
@@ -44,13 +46,6 @@ pub struct EventPlace {
 pub struct OwnedEvent {
     pub id: String,
     pub studio: String,
-}
-
-/// The names and the end of an event, which guests may see.
-pub struct EventTitle {
-    pub name: String,
-    pub studio_name: String,
-    pub ends_unix_s: i64,
 }
 
 fn read(row: &AnyRow) -> sqlx::Result<EventRecord> {
@@ -85,22 +80,6 @@ pub async fn place(db: &Db, event: &str) -> Result<Option<EventPlace>> {
         Ok(EventPlace { studio: row.try_get("studio_id")?, node_id: row.try_get("node_id")? })
     };
     row.map(read).transpose()
-}
-
-/// Returns the names of an event and its studio, and the event's end.
-///
-/// # Errors
-/// - `NotFound` if there is no such event.
-pub async fn title(db: &Db, event: &str) -> Result<EventTitle> {
-    let text = format!(
-        "SELECT e.name, e.ends_unix_s, s.name AS studio FROM {WITH_STUDIO} WHERE e.id = $1"
-    );
-    let row = sqlx::query(&text).bind(event).fetch_one(db.read()).await?;
-    Ok(EventTitle {
-        name: row.try_get("name")?,
-        studio_name: row.try_get("studio")?,
-        ends_unix_s: row.try_get("ends_unix_s")?,
-    })
 }
 
 /// Returns a page of the studio's events, oldest first. `only` restricts the page to events with these ids.
@@ -168,6 +147,26 @@ pub async fn update(tx: &mut Tx, event: &EventRecord) -> Result<()> {
     .bind(&event.id)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Locks an event's row until the commit and returns it; `None` if there is no such event, or it is being
+/// deleted.
+pub async fn lock(tx: &mut Tx, event: &str) -> Result<Option<EventRecord>> {
+    // The no-op update locks the row.
+    let text =
+        format!("UPDATE events SET name = name WHERE id = $1 AND {NOT_DELETING} RETURNING *");
+    let row = sqlx::query(&text).bind(event).fetch_optional(&mut **tx).await?;
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// Sets the time at which the purpose of an event changed last.
+pub async fn set_purpose_changed(tx: &mut Tx, event: &str, now_unix_s: i64) -> Result<()> {
+    sqlx::query("UPDATE events SET purpose_changed_unix_s = $2 WHERE id = $1")
+        .bind(event)
+        .bind(now_unix_s)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::consents::COVERED_UNTIL;
 use super::events::{NOT_DELETING, WITH_STUDIO};
 use super::{BY_CREATION, BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
@@ -34,6 +35,8 @@ pub struct GuestOverview {
     pub guest: GuestRecord,
     pub event_name: String,
     pub event_ends_unix_s: i64,
+    /// The time until which the guest's consents cover the event. The guest is erased then.
+    pub covered_until_unix_s: i64,
     pub studio_name: String,
     /// Whether the guest is in a group.
     pub grouped: bool,
@@ -90,6 +93,7 @@ pub async fn is_of_event(tx: &mut Tx, guest: &str, event: &str) -> Result<bool> 
 pub async fn overview(db: &Db, guest: &str) -> Result<GuestOverview> {
     let text = format!(
         "SELECT g.*, e.name AS event_name, e.ends_unix_s, s.name AS studio_name, \
+         {COVERED_UNTIL} AS covered_until_unix_s, \
          (SELECT COUNT(*) FROM guest_group_members m WHERE m.guest_id = g.id) AS groups \
          FROM {WITH_STUDIO} JOIN guests g ON g.event_id = e.id WHERE g.id = $1"
     );
@@ -98,6 +102,7 @@ pub async fn overview(db: &Db, guest: &str) -> Result<GuestOverview> {
         guest: read(&row)?,
         event_name: row.try_get("event_name")?,
         event_ends_unix_s: row.try_get("ends_unix_s")?,
+        covered_until_unix_s: row.try_get("covered_until_unix_s")?,
         studio_name: row.try_get("studio_name")?,
         grouped: row.try_get::<i64, _>("groups")? > 0,
     })
@@ -159,19 +164,20 @@ pub async fn others_of_group(db: &Db, guest: &str) -> Result<Vec<String>> {
     ids(&sqlx::query(&text).bind(guest).fetch_all(db.read()).await?)
 }
 
-/// Returns the guests of a node's events whose erasure was interrupted, and those who were created before
-/// `unverified_before_unix_s` and are not verified.
+/// Returns the guests of a node's events whose erasure was interrupted, those whose consents cover the
+/// event no longer, and those who were created before `unverified_before_unix_s` and are not verified.
 pub async fn due_erasures(
     db: &Db,
     node_id: &str,
+    now_unix_s: i64,
     unverified_before_unix_s: i64,
 ) -> Result<Vec<DueErasure>> {
     let text = format!(
         "SELECT g.id, g.event_id, g.erasing_faces, e.studio_id FROM guests g JOIN events e ON e.id = g.event_id \
          WHERE e.node_id = $1 AND e.{NOT_DELETING} AND (g.erasing_unix_s IS NOT NULL \
-         OR (g.verified_unix_s IS NULL AND g.created_unix_s < $2))"
+         OR {COVERED_UNTIL} <= $3 OR (g.verified_unix_s IS NULL AND g.created_unix_s < $2))"
     );
-    let query = sqlx::query(&text).bind(node_id).bind(unverified_before_unix_s);
+    let query = sqlx::query(&text).bind(node_id).bind(unverified_before_unix_s).bind(now_unix_s);
     let read = |row: &AnyRow| {
         Ok(DueErasure {
             studio: row.try_get("studio_id")?,
@@ -249,6 +255,16 @@ pub async fn confirm_notify(tx: &mut Tx, guest: &str) -> Result<()> {
     Ok(())
 }
 
+/// Makes an e-mail about the event's changed terms due for its verified guests with a confirmed e-mail
+/// address. Returns their number.
+pub async fn request_terms_notices(tx: &mut Tx, event: &str) -> Result<u64> {
+    let text = format!(
+        "UPDATE guests SET terms_notice = 1 WHERE event_id = $1 AND notify = 2 \
+         AND verified_unix_s IS NOT NULL AND {NOT_ERASING}"
+    );
+    Ok(sqlx::query(&text).bind(event).execute(&mut **tx).await?.rows_affected())
+}
+
 /// Denies access to a guest, whom the caller erases afterwards: marks the row, ends the e-mails, and deletes
 /// the guest's sessions, e-mail tokens and membership of a group. `faces` is stored for a resumed erasure.
 pub async fn mark_erasing(tx: &mut Tx, guest: &str, faces: bool, now_unix_s: i64) -> Result<()> {
@@ -286,7 +302,8 @@ pub async fn delete_unverified(tx: &mut Tx, guest: &str) -> Result<()> {
 }
 
 /// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail
-/// tokens, and all expired groups without members.
+/// tokens, all expired groups without members, and all access requests whose consent covers the event no
+/// longer.
 pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64) -> Result<()> {
     sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
         .bind(idle_since_unix_s)
@@ -303,5 +320,9 @@ pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64
     .bind(now_unix_s)
     .execute(&mut **tx)
     .await?;
+    sqlx::query("DELETE FROM guest_requests WHERE valid_until_unix_s <= $1")
+        .bind(now_unix_s)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

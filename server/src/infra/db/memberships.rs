@@ -99,6 +99,18 @@ pub async fn find(tx: &mut Tx, studio: &str, membership: &str) -> Result<Members
     Ok(read(&row)?)
 }
 
+/// Returns the names of the roles that a user has in the whole studio, not only in one event.
+pub async fn roles_in_studio(tx: &mut Tx, user: &str, studio: &str) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "SELECT role FROM memberships WHERE user_id = $1 AND studio_id = $2 AND event_id IS NULL",
+    )
+    .bind(user)
+    .bind(studio)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get("role")?)).collect()
+}
+
 /// Returns the number of the studio's owners.
 pub async fn count_owners(tx: &mut Tx, studio: &str) -> Result<i64> {
     let row = sqlx::query(

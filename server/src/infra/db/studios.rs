@@ -10,6 +10,9 @@ use crate::error::Result;
 pub struct StudioRecord {
     pub id: String,
     pub name: String,
+    /// The legal basis of new events, a value of `LegalBasis::as_str`; `None`: each new event must name
+    /// its own.
+    pub legal_basis: Option<String>,
     pub created_unix_s: i64,
 }
 
@@ -17,6 +20,7 @@ fn read(row: &AnyRow) -> sqlx::Result<StudioRecord> {
     Ok(StudioRecord {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
+        legal_basis: row.try_get("legal_basis")?,
         created_unix_s: row.try_get("created_unix_s")?,
     })
 }
@@ -62,11 +66,22 @@ pub async fn insert(tx: &mut Tx, studio: &StudioRecord) -> Result<()> {
     Ok(())
 }
 
-/// Renames a studio.
-pub async fn rename(tx: &mut Tx, studio: &str, name: &str) -> Result<()> {
-    sqlx::query("UPDATE studios SET name = $1 WHERE id = $2")
-        .bind(name)
-        .bind(studio)
+/// Locks a studio's row until the commit and returns it.
+///
+/// # Errors
+/// - `NotFound` if there is no such studio.
+pub async fn lock(tx: &mut Tx, studio: &str) -> Result<StudioRecord> {
+    // The no-op update locks the row.
+    let row = sqlx::query("UPDATE studios SET name = name WHERE id = $1 RETURNING *").bind(studio);
+    Ok(read(&row.fetch_one(&mut **tx).await?)?)
+}
+
+/// Updates the name and the legal basis of a studio.
+pub async fn update(tx: &mut Tx, studio: &StudioRecord) -> Result<()> {
+    sqlx::query("UPDATE studios SET name = $1, legal_basis = $2 WHERE id = $3")
+        .bind(&studio.name)
+        .bind(&studio.legal_basis)
+        .bind(&studio.id)
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Statements on the table `users` that accounts and invitations share; `api/account` has the others.
 
+use sqlx::Row as _;
+
 use super::Tx;
 use crate::error::Result;
 use crate::infra::clock::now_s;
@@ -24,4 +26,13 @@ pub async fn insert(
     .execute(&mut **tx)
     .await?;
     Ok(user)
+}
+
+/// Returns the name of a user.
+///
+/// # Errors
+/// - `NotFound` if there is no such user.
+pub async fn name(tx: &mut Tx, user: &str) -> Result<String> {
+    let row = sqlx::query("SELECT name FROM users WHERE id = $1").bind(user);
+    Ok(row.fetch_one(&mut **tx).await?.try_get("name")?)
 }

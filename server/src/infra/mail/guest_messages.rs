@@ -100,3 +100,68 @@ pub fn access_granted(
     };
     EmailMessage { to: to.to_owned(), subject, text }
 }
+
+/// The current terms of an event, for the e-mail about their change. Days and purpose are words of the
+/// guest's language.
+pub struct TermsNotice<'a> {
+    pub event: &'a str,
+    pub studio: &'a str,
+    pub purpose: &'a str,
+    /// The day on which the event ends.
+    pub ends: &'a str,
+    /// The day on which the guest's data is erased, if that is before the event's end because the guest's
+    /// consent covers no more.
+    pub kept_until: Option<String>,
+}
+
+/// Composes the e-mail that notifies a guest of a changed end, purpose or legal basis of an event.
+pub fn terms_changed(
+    post: &Mailer,
+    to: &str,
+    language: Language,
+    notice: &TermsNotice<'_>,
+) -> EmailMessage {
+    let TermsNotice { event, studio, purpose, ends, kept_until } = notice;
+    let link = post.address("/g");
+    let (subject, text) = match language {
+        Language::English => {
+            let consent = match kept_until {
+                Some(day) => format!(
+                    "You have not agreed to this. Your face template, your name and your contact details are deleted \
+                     on {day}. To keep your page, open the event's link again before that day and agree to the new \
+                     text."
+                ),
+                None => "Your face template, your name and your contact details are deleted on that day at the \
+                         latest. You can delete them now on your page."
+                    .to_owned(),
+            };
+            (
+                "An event with your photos was changed".to_owned(),
+                format!(
+                    "Hello,\n\n{studio} has changed the terms of \"{event}\".\n\nThe event and its photos are deleted on \
+                     {ends}. The purpose of the faces in its photos: {purpose}.\n\n{consent}\n\nYour page, which asks for \
+                     your face again:\n{link}\n"
+                ),
+            )
+        }
+        Language::Hindi => {
+            let consent = match kept_until {
+                Some(day) => format!(
+                    "आपने इसके लिए सहमति नहीं दी है। आपका फ़ेस टेम्पलेट, नाम और ईमेल {day} को मिटा दिए जाएँगे। अपना पेज बनाए रखने के लिए \
+                     उससे पहले इवेंट का लिंक फिर से खोलें और नए पाठ पर सहमति दें।"
+                ),
+                None => "आपका फ़ेस टेम्पलेट, नाम और ईमेल ज़्यादा से ज़्यादा उसी दिन मिटा दिए जाएँगे। अपने पेज पर आप इन्हें अभी भी मिटा \
+                         सकते हैं।"
+                    .to_owned(),
+            };
+            (
+                "आपकी फ़ोटो वाले इवेंट में बदलाव".to_owned(),
+                format!(
+                    "नमस्ते,\n\n{studio} ने \"{event}\" की शर्तें बदली हैं।\n\nइवेंट और उसकी फ़ोटो {ends} को मिटा दी जाएँगी। फ़ोटो में मौजूद \
+                     चेहरों के इस्तेमाल का मकसद: {purpose}।\n\n{consent}\n\nआपका पेज, जो फिर से चेहरा दिखाने को कहेगा:\n{link}\n"
+                ),
+            )
+        }
+    };
+    EmailMessage { to: to.to_owned(), subject, text }
+}

@@ -25,7 +25,7 @@ use crate::infra::db::Db;
 pub use account_messages::{
     email_change_requested, email_changed, invitation, new_email, password_changed, reset,
 };
-pub use guest_messages::{access_granted, letters_wanted, new_photos};
+pub use guest_messages::{TermsNotice, access_granted, letters_wanted, new_photos, terms_changed};
 pub use outbox::{ResetFuture, enqueue, pending, run_outbox};
 
 /// The content of an e-mail: recipient, subject and plain text.

@@ -8,9 +8,12 @@ form.elements.name.value = event.name;
 form.elements.ends.value = dateOf(event.ends_unix_s);
 form.elements.downloads.value = event.downloads;
 form.elements.watermark.value = event.watermark ?? "";
+const terms = ["purpose", "legal_basis"];
+for (const term of terms) form.elements[term].value = event[term];
 
-onSubmit(form, async ({ name, ends, downloads, watermark }) => {
+onSubmit(form, async ({ name, ends, downloads, watermark, ...given }) => {
   const change = { name, downloads, watermark };
+  for (const term of terms) if (given[term] !== event[term]) change[term] = given[term];
   // The event ends at the end of the day (UTC). Sent only if the day changed, to keep a stored time of day.
   if (ends !== dateOf(event.ends_unix_s)) change.ends_unix_s = Date.parse(`${ends}T23:59:59Z`) / 1000;
   Object.assign(event, await call("PATCH", path, change));

@@ -46,7 +46,7 @@ if (byId("begin")) {
     button.disabled = true;
     bad.textContent = "";
     try {
-      const read = { consent: form.dataset.version, consent_ends_unix_s: Number(form.dataset.ends) };
+      const read = { consent: form.dataset.version, consent_ends_unix_s: Number(form.dataset.ends), consent_purpose: form.dataset.purpose };
       await call("POST", "/guest/registrations", { token, ...contact, ...read, adult: true }, open);
       remember(location.pathname);
       show("camera");

@@ -109,7 +109,7 @@ async function showConsents() {
   byId("consents").replaceChildren(
     ...consents.map((one) => {
       const back = one.withdrawn_unix_s ? `, withdrawn ${day(one.withdrawn_unix_s)}` : "";
-      const until = one.event_ends_unix_s ? `, valid until ${day(one.event_ends_unix_s)}` : "";
+      const until = one.valid_until_unix_s ? `, valid until ${day(one.valid_until_unix_s)}` : "";
       return row(`Guest ${one.guest.slice(0, 8)}`, `version ${one.version} (${one.language})${until}, given ${day(one.given_unix_s)}${back}`);
     }),
   );

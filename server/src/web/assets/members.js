@@ -1,4 +1,4 @@
-import { byId, call, day, onSubmit, ready, say } from "./api.js";
+import { byId, call, count, day, onSubmit, ready, say } from "./api.js";
 import { all, button, row, sure, thisStudio } from "./studio_common.js";
 
 const { path } = await thisStudio();
@@ -14,6 +14,16 @@ async function attempt(work, text) {
   await showMembers();
 }
 
+// Removes a member, and offers to revoke the API keys that the member has created: they stop working, but would work
+// again if the member returned.
+async function removeMember(member) {
+  const { remaining_keys: keys } = await call("DELETE", `${path}/members/${member.id}`);
+  const what = count(keys.length, "API key", "API keys");
+  if (keys.length && (await sure(`Revoke ${what}?`, `${member.name} created ${what}. They have stopped working, and would work again if ${member.name} returned to the studio.`, "Revoke")))
+    for (const key of keys) await call("DELETE", `${path}/keys/${key}`);
+  await showInvitations();
+}
+
 async function showMembers() {
   const members = await all(`${path}/members`);
   byId("members").replaceChildren(
@@ -23,8 +33,8 @@ async function showMembers() {
       role.value = member.role;
       role.addEventListener("change", () => attempt(() => call("PATCH", `${path}/members/${member.id}`, { role: role.value }), "Role changed."));
       const remove = button("Remove", async () => {
-        if (await sure(`Remove ${member.name}?`, `${member.name} loses access to this studio.`, "Remove member"))
-          await attempt(() => call("DELETE", `${path}/members/${member.id}`), "Member removed.");
+        if (await sure(`Remove ${member.name}?`, `${member.name} loses access to this studio, and open invitations from ${member.name} are withdrawn.`, "Remove member"))
+          await attempt(() => removeMember(member), "Member removed.");
       });
       return row(member.name, member.email + (member.event ? " · one event only" : ""), role, remove);
     }),

@@ -1,4 +1,5 @@
 import { banner, byId, call, day, element, onSubmit, ready } from "./api.js";
+import { all, button, row } from "./studio_common.js";
 
 await banner();
 const [studio] = await call("GET", "/studios");
@@ -21,8 +22,23 @@ async function showEvents() {
 }
 
 
-onSubmit(byId("new-event"), async ({ name }) => {
-  const event = await call("POST", `/studios/${studio.id}/events`, { name });
+byId("legal-basis").value = studio.legal_basis ?? "";
+
+async function showKeys() {
+  const keys = await all(`/studios/${studio.id}/keys`).catch(() => []);
+  byId("keys").replaceChildren(
+    ...keys.map((key) =>
+      row(
+        key.name,
+        `${key.role} · created by ${key.created_by_name} · ${key.last_used_unix_s ? `last used ${day(key.last_used_unix_s)}` : "not used"}`,
+        button("Revoke", () => call("DELETE", `/studios/${studio.id}/keys/${key.id}`).then(showKeys)),
+      ),
+    ),
+  );
+}
+
+onSubmit(byId("new-event"), async ({ name, legal_basis }) => {
+  const event = await call("POST", `/studios/${studio.id}/events`, { name, legal_basis });
   location.assign(`/studio/events/${event.id}`);
 });
 
@@ -31,7 +47,9 @@ onSubmit(byId("new-key"), async (given) => {
   const shown = byId("key-shown");
   shown.textContent = `export PICPICK_API_KEY=${made.key}\npicpick upload ${location.origin} EVENT PHOTOS…`;
   shown.hidden = false;
+  await showKeys();
   return "Copy the key now. EVENT is the last part of an event page's address.";
 });
 ready();
 await showEvents();
+await showKeys();

@@ -1,5 +1,7 @@
 import { banner, byId, call, day, element } from "./api.js";
 
+const plain = (code) => code.replaceAll("_", " ");
+
 // Loads the event whose id is in the page's address. Fills in the page's heading and tabs.
 export async function thisEvent() {
   const id = location.pathname.split("/")[3];
@@ -10,7 +12,7 @@ export async function thisEvent() {
   const event = await call("GET", path);
   byId("event-name").textContent = event.name;
   document.title = `${event.name} · PicPick`;
-  byId("event-about").textContent = `Kept until ${day(event.ends_unix_s)} · Purpose: ${event.purpose} (${event.legal_basis})`;
+  byId("event-about").textContent = `Kept until ${day(event.ends_unix_s)} · Purpose: ${plain(event.purpose)} (${plain(event.legal_basis)})`;
   return { id, path, event };
 }
 

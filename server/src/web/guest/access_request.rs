@@ -47,6 +47,7 @@ pub fn page(
                 div.small { @for paragraph in &consent.text { p { (paragraph) } } }
                 input type="hidden" name="version" value=(consent.version);
                 input type="hidden" name="ends" value=(consent.ends_unix_s);
+                input type="hidden" name="purpose" value=(consent.purpose.as_str());
                 (ticks(ask.i_agree, door.i_am_adult))
                 div.deeds {
                     button type="submit" { (ask.send) }

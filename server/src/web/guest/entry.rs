@@ -2,6 +2,7 @@ use maud::{Markup, html};
 
 use super::camera;
 use super::layout::{GuestPageFrame, layout, string_data};
+use crate::api::event::terms::Purpose;
 use crate::api::guest::consent::{self, Consent, ConsentKind, ConsentNames};
 use crate::i18n::Language;
 use crate::i18n::guest::GuestTexts;
@@ -11,6 +12,7 @@ pub struct LinkTarget<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
+    pub purpose: Purpose,
     /// The path of the link, `/g/TOKEN`.
     pub address: &'a str,
 }
@@ -18,8 +20,8 @@ pub struct LinkTarget<'a> {
 impl LinkTarget<'_> {
     /// Returns the text of the consent of kind `way`.
     pub fn consent(&self, way: ConsentKind, language: Language) -> Consent {
-        let Self { event, studio, ends_unix_s, .. } = *self;
-        consent::text(way, language, ConsentNames { event, studio, ends_unix_s })
+        let Self { event, studio, ends_unix_s, purpose, .. } = *self;
+        consent::text(way, language, ConsentNames { event, studio, ends_unix_s, purpose })
     }
 }
 
@@ -113,7 +115,7 @@ fn agree(words: &GuestTexts, language: Language, behind: &LinkTarget<'_>) -> Mar
     let consent = behind.consent(ConsentKind::Camera, language);
     html! {
         form #consent .step hidden novalidate aria-labelledby="consent-title" data-version=(consent.version)
-            data-ends=(consent.ends_unix_s) {
+            data-ends=(consent.ends_unix_s) data-purpose=(consent.purpose.as_str()) {
             h2 #consent-title tabindex="-1" { (door.consent_title) }
             div.small { @for paragraph in &consent.text { p { (paragraph) } } }
             (ticks(door.i_agree, door.i_am_adult))

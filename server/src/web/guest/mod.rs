@@ -19,6 +19,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::api::event::terms::Purpose;
 use crate::api::guest::access_requests::{self, NewAccessRequest};
 use crate::api::guest::links::{self, OpenGuestLink};
 use crate::app::App;
@@ -29,7 +30,7 @@ use crate::http::extract::Path;
 use crate::http::locale::Locale;
 use crate::http::middleware::throttle;
 use crate::i18n::guest::{GuestTexts, texts};
-use crate::infra::db::events;
+use crate::infra::db::guests;
 use crate::web::visitor_layout::{refused, respond};
 use entry::{EntryStage, LinkTarget};
 
@@ -121,8 +122,14 @@ async fn behind(here: GuestPageContext, Path(token): Path<String>) -> Response {
 }
 
 fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
-    let OpenGuestLink { event_name, studio_name, ends_unix_s, .. } = open;
-    LinkTarget { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s, address }
+    let OpenGuestLink { event_name, studio_name, ends_unix_s, purpose, .. } = open;
+    LinkTarget {
+        event: event_name,
+        studio: studio_name,
+        ends_unix_s: *ends_unix_s,
+        purpose: *purpose,
+        address,
+    }
 }
 
 async fn ask_page(here: GuestPageContext, Path(token): Path<String>) -> Response {
@@ -158,6 +165,7 @@ struct AccessRequestForm {
     #[serde(default)]
     version: String,
     ends: Option<i64>,
+    purpose: Option<Purpose>,
     agree: Option<String>,
     adult: Option<String>,
 }
@@ -181,6 +189,7 @@ async fn send_request(
         message: given.message.clone(),
         consent: if given.agree.is_some() { given.version } else { String::new() },
         consent_ends_unix_s: given.ends,
+        consent_purpose: given.purpose,
         adult: given.adult.is_some(),
     };
     let why = match access_requests::place(&here.app, here.wanted.language, from, request).await {
@@ -211,11 +220,12 @@ async fn own(here: GuestPageContext) -> Response {
         let none =
             || ApiError::new(ErrorKind::Unauthenticated, "The request has no guest session.");
         let visit = here.visit.as_ref().ok_or_else(none)?;
-        let title = events::title(&here.app.db, &visit.event).await?;
+        let own = guests::overview(&here.app.db, &visit.guest).await?;
         let about = photos::PhotosPage {
-            event: &title.name,
-            studio: &title.studio_name,
-            ends_unix_s: title.ends_unix_s,
+            event: &own.event_name,
+            studio: &own.studio_name,
+            ends_unix_s: own.event_ends_unix_s,
+            kept_until_unix_s: own.covered_until_unix_s.min(own.event_ends_unix_s),
         };
         let (words, language) = (here.words(), here.wanted.language);
         Ok::<_, ApiError>(match visit.verified {

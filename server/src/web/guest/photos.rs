@@ -10,11 +10,17 @@ pub struct PhotosPage<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
+    /// The time at which the guest's data is erased, at most `ends_unix_s`.
+    pub kept_until_unix_s: i64,
 }
 
 /// Renders the page of a guest's photos, without the guest's data: `guest_photos.js` loads it through the API.
 pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
-    let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
+    let (photos, day) = (&words.photos, language.day(about.kept_until_unix_s));
+    let kept = match about.kept_until_unix_s < about.ends_unix_s {
+        true => (photos.kept_until)(&day, &language.day(about.ends_unix_s)),
+        false => (photos.open_until)(&day),
+    };
     let tell_intro = (photos.tell_intro)(&day);
     let main = html! {
         header.heading {
@@ -48,7 +54,7 @@ pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> M
         }
         (tell(photos, &tell_intro))
         (group(photos))
-        (data(photos, &day))
+        (data(photos, &kept))
         (viewer(photos))
         (sure(photos))
         (words_of(words, &tell_intro))
@@ -125,11 +131,11 @@ fn group(photos: &PhotosTexts) -> Markup {
     }
 }
 
-fn data(photos: &PhotosTexts, day: &str) -> Markup {
+fn data(photos: &PhotosTexts, kept: &str) -> Markup {
     html! {
         section.card aria-labelledby="data-title" {
             h2 #data-title { (photos.data_title) }
-            p { (photos.data_intro) " " ((photos.open_until)(day)) }
+            p { (photos.data_intro) " " (kept) }
             div.deeds {
                 button #leave .quiet type="button" { (photos.leave) }
                 button #delete .quiet.danger type="button" { (photos.delete) }

@@ -9,7 +9,7 @@ pub fn page() -> Markup {
             h2 #event-title { "Event" }
             form #event .stack {
                 (field("Name", "name", "text", "off", ""))
-                (field("Ends on", "ends", "date", "off", "On that day all photos and face data are deleted, and guest pages and albums close."))
+                (field("Ends on", "ends", "date", "off", "On that day all photos and face data are deleted, and guest pages and albums close. Only owners and admins can change it; an earlier day must be at least 7 days away. Guests are notified."))
                 div.field {
                     label for="downloads" { "Downloads by guests and album visitors" }
                     (downloads("downloads", false))
@@ -19,6 +19,7 @@ pub fn page() -> Markup {
                     input #watermark name="watermark" type="text" maxlength="60" autocomplete="off" aria-describedby="watermark-hint";
                     p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. With a watermark, visitors cannot download originals. Leave empty for no watermark." }
                 }
+                (terms())
                 button type="submit" { "Save" }
                 (outcome())
             }
@@ -37,6 +38,35 @@ pub fn page() -> Markup {
         (sure())
     };
     layout("Settings", "/assets/event_settings.js", true, &main)
+}
+
+/// Renders the choices of purpose and legal basis.
+fn terms() -> Markup {
+    html! {
+        div.field {
+            label for="purpose" { "Purpose of processing faces" }
+            select #purpose name="purpose" aria-describedby="purpose-hint" {
+                option value="event_gallery" { "Guests find their own photos" }
+                option value="press" { "Press: find people at a public event" }
+                option value="personal" { "Personal: sort photos for private use" }
+            }
+            p #purpose-hint .hint { "Only owners and admins can change purpose and legal basis. Guests are notified, and guests who do not agree to a new purpose within 7 days are deleted." }
+        }
+        div.field {
+            label for="legal-basis" { "Legal basis" }
+            select #legal-basis name="legal_basis" { (legal_bases()) }
+        }
+    }
+}
+
+/// Renders the options of the legal basis.
+pub fn legal_bases() -> Markup {
+    html! {
+        option value="consent" { "Consent" }
+        option value="contract" { "Contract" }
+        option value="legal_obligation" { "Legal obligation" }
+        option value="legitimate_interest" { "Legitimate interest" }
+    }
 }
 
 /// Renders the choice of a download permission, for the event or, if `in_folder`, for one folder.

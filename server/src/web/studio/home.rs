@@ -1,5 +1,6 @@
 use maud::{Markup, html};
 
+use super::event_settings::legal_bases;
 use super::layout::{field, layout, outcome, studio_tabs};
 
 pub fn page() -> Markup {
@@ -12,6 +13,13 @@ pub fn page() -> Markup {
             p #no-events .hint hidden { "Create your first event below." }
             form #new-event .inline {
                 (field("New event", "name", "text", "off", "Photos and face data are deleted after 180 days. You can change this in the event's settings."))
+                div.field {
+                    label for="legal-basis" { "Legal basis for processing faces" }
+                    select #legal-basis name="legal_basis" required {
+                        option value="" { "Please choose" }
+                        (legal_bases())
+                    }
+                }
                 button type="submit" { "Create" }
                 (outcome())
             }
@@ -25,6 +33,7 @@ pub fn page() -> Markup {
                 (outcome())
             }
             pre #key-shown hidden {}
+            ul #keys .rows {}
         }
     };
     layout("Studio", "/assets/studio.js", true, &main)

@@ -1,2 +1,3 @@
 mod email;
+mod lockout;
 mod sign_in;

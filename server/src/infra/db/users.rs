@@ -1,5 +1,7 @@
 //! Statements on the table `users` that accounts and invitations share; `api/account` has the others.
 
+use sqlx::Row as _;
+
 use super::Tx;
 use crate::error::Result;
 use crate::infra::clock::now_s;
@@ -24,4 +26,13 @@ pub async fn insert(
     .execute(&mut **tx)
     .await?;
     Ok(user)
+}
+
+/// Returns the id of the account with an e-mail address; `None` if there is none.
+pub async fn id_of_email(tx: &mut Tx, email: &str) -> Result<Option<String>> {
+    let row = sqlx::query("SELECT id FROM users WHERE email = $1")
+        .bind(email)
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(row.map(|row| row.try_get("id")).transpose()?)
 }

@@ -60,6 +60,13 @@ impl Person {
         studios[0]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Returns the id of the person's studio with this name.
+    pub fn studio_named(&self, name: &str) -> String {
+        let studios = self.client.get("/studios").is(200).items();
+        let named = studios.into_iter().find(|studio| studio["name"] == name);
+        named.expect("a studio")["id"].as_str().unwrap().to_owned()
+    }
+
     /// Creates an event in `studio`. Returns its id.
     pub fn new_event(&self, studio: &str, name: &str) -> String {
         let path = format!("/studios/{studio}/events");

@@ -51,7 +51,8 @@ pub fn latest_to(service: &Service, to: &str, part: &str) -> String {
         let complete = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
         let mut mails: Vec<_> = complete
             .map(|path| (path.metadata().unwrap().modified().unwrap(), path))
-            .map(|(at, path)| (at, std::fs::read_to_string(path).unwrap()))
+            // Quoted-printable wraps long lines with a soft line break.
+            .map(|(at, path)| (at, std::fs::read_to_string(path).unwrap().replace("=\r\n", "")))
             .filter(|(_, mail)| mail.contains(&header) && mail.contains(part))
             .collect();
         mails.sort();

@@ -327,7 +327,7 @@ fn recovery_codes_replace_the_app_once_each(service: Service) {
 
 /// Sets up a second factor for `person` and resets the last used step, so that the current code counts as
 /// unused.
-fn with_second_factor(service: &Service, person: &Person) -> Totp {
+pub fn with_second_factor(service: &Service, person: &Person) -> Totp {
     let proof = json!({ "password": person.password });
     let begun = person.client.post("/me/second-factor", &proof).is(201);
     assert!(begun.field("qr_svg").contains("<svg"), "{begun:?}");

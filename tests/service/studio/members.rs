@@ -1,6 +1,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::{new_email, new_password};
+use picpick_tests::outbox::latest_to;
 use picpick_tests::{Person, Service, on_both_databases};
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ on_both_databases!(
     an_invitation_works_once,
     an_invitation_can_be_withdrawn_and_expires,
     an_invitation_does_not_open_an_account,
+    invitations_are_no_mail_relay,
     members_cannot_grant_more_than_they_have,
     a_studio_keeps_an_owner,
     a_removed_member_loses_access_at_once,
@@ -95,6 +97,35 @@ fn an_invitation_does_not_open_an_account(service: Service) {
     assert_eq!(service.number("SELECT COUNT(*) FROM users"), 2, "no second account");
     // The user has the role admin in the second studio.
     member.client.get(&format!("/studios/{second}/members")).is(200);
+}
+
+fn invitations_are_no_mail_relay(service: Service) {
+    let owner = service.owner();
+    let text = "x\". Confirm at https://evil.example/login now";
+    let studio = owner.new_studio(text);
+    let victim = new_email();
+    // One recipient gets five letters at most, also from several studios and inviters.
+    for _ in 0..5 {
+        owner.invite(&studio, &victim, "viewer", None).is(201);
+    }
+    let other = owner.studio_named("First Light");
+    let refused = owner.invite(&other, &victim.to_uppercase(), "viewer", None);
+    let wait: u64 = refused.fails(429, "too_many_requests").headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((3 * 3600..=4 * 3600).contains(&wait), "{wait}");
+    // An inviter sends 30 letters at most.
+    for _ in 5..30 {
+        owner.invite(&studio, &new_email(), "viewer", None).is(201);
+    }
+    owner.invite(&other, &new_email(), "viewer", None).fails(429, "too_many_requests");
+    assert_eq!(service.number("SELECT COUNT(*) FROM account_links"), 30);
+    // The text of the studio's name reads as no link.
+    let mail = latest_to(&service, &victim, "ppi_");
+    assert!(!mail.contains("evil.example") && !mail.contains("https://evil"), "{mail}");
+    assert!(mail.contains("Confirm at https evil example login now"), "{mail}");
 }
 
 fn members_cannot_grant_more_than_they_have(service: Service) {

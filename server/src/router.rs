@@ -65,6 +65,7 @@ fn table(api: Api) -> Api {
         .add(Open,                          routes!(invitations::accept))
         .add(Open,                          routes!(account::reset::request_reset, account::reset::set))
         .add(Open,                          routes!(account::email::confirm))
+        .add(SignedIn,                      routes!(invitations::accept_own))
         .add(SignedIn,                      routes!(account::email::request_change))
         .add(SignedIn,                      routes!(account::routes::sign_out))
         .add(SignedIn,                      routes!(account::routes::me, account::routes::change))
@@ -73,6 +74,7 @@ fn table(api: Api) -> Api {
         .add(SignedIn,                      routes!(account::routes::sessions))
         .add(SignedIn,                      routes!(account::routes::end))
         .add(SignedIn,                      routes!(account::second_factor::begin, account::second_factor::confirm, account::second_factor::remove))
+        .add(SignedIn,                      routes!(account::second_factor::renew_recovery_codes))
         // Studios
         .add(SignedIn,                      routes!(studio::routes::list, studio::routes::create))
         .add(Studio(A::ReadStudio),         routes!(studio::routes::show))

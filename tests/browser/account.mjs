@@ -39,7 +39,7 @@ assert.equal(await page.textContent("#who"), "Asha Rao");
 await page.fill("#new-email", "asha.rao@mail.example");
 await page.fill("#email-password", "not the password");
 await page.click("#mailing [type=submit]");
-await waitForOutcome("mailing", "password is wrong");
+await waitForOutcome("mailing", "password or the code is wrong");
 await page.fill("#email-password", params.password);
 await page.click("#mailing [type=submit]");
 await waitForOutcome("mailing", "on its way to asha.rao@mail.example");
@@ -52,7 +52,11 @@ assert.equal(await page.textContent("#address"), params.email);
 
 // The setup of a second factor shows the QR code and the secret as text, and requires a code of the app.
 assert.equal(await page.isVisible("#password-code"), false, "no code is required without a second factor");
-await page.click("#factor-begin");
+await page.fill("#begin-password", "not the password");
+await page.click("#factor-begin [type=submit]");
+await waitForOutcome("factor-begin", "password or the code is wrong");
+await page.fill("#begin-password", params.password);
+await page.click("#factor-begin [type=submit]");
 await page.waitForSelector("#factor-new:visible");
 await until("the QR code", () => page.$eval("#factor-qr", (one) => one.complete && one.naturalWidth > 0));
 await checkedBothSchemes(page, "account-factor");
@@ -65,6 +69,10 @@ await page.fill("#confirm-code", await code(secret));
 await page.click("#factor-confirm [type=submit]");
 await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned on.");
 assert.equal(await page.textContent("#factor-secret"), "", "the secret is shown once");
+const codes = await page.$$eval("#recovery-codes code", (all) => all.map((one) => one.textContent));
+assert.equal(codes.length, 10);
+assert.match(await page.textContent("#factor-state"), /Unused recovery codes: 10\./);
+await checkedBothSchemes(page, "account-codes");
 
 // A new password requires the current one and a code.
 const fresh = "a horse of another colour";
@@ -81,8 +89,16 @@ await change(params.password, await code(secret));
 await waitForOutcome("password", "Password changed.");
 
 // The second factor is turned off, and sessions on other devices are ended.
-await page.fill("#remove-code", await code(secret));
-await page.click("#factor-remove [type=submit]");
+const changeFactor = async (given, choice) => {
+  await page.fill("#change-password", fresh);
+  await page.fill("#change-code", given);
+  await page.click(`#factor-change [value=${choice}]`);
+};
+await changeFactor(codes[0], "renew");
+await until("new codes", async () => (await page.textContent("#factor-said")).includes("no longer work"));
+await changeFactor(codes[1], "remove");
+await waitForOutcome("factor-change", "password or the code is wrong");
+await changeFactor(await page.textContent("#recovery-codes code"), "remove");
 await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned off.");
 const [phone, tablet] = [await newPage(browser), await newPage(browser)];
 for (const elsewhere of [phone, tablet]) await signIn(elsewhere, fresh);

@@ -67,8 +67,8 @@ fn secrets_are_replayed_and_stored_sealed(service: Service) {
     service.client().with_key(&key).get(&format!("/studios/{studio}")).is(200);
     let path = format!("/studios/{studio}/invitations");
     let body = json!({ "email": "invited@mail.example", "role": "viewer" });
-    let token = post(&owner.client, &path, "a2", &body).is(201).field("token");
-    assert_eq!(post(&owner.client, &path, "a2", &body).is(201).field("token"), token);
+    let invitation = post(&owner.client, &path, "a2", &body).is(201).field("id");
+    assert_eq!(post(&owner.client, &path, "a2", &body).is(201).field("id"), invitation);
     // Signing in has no caller yet and its response sets a cookie, so it is never replayed: each request
     // opens a session.
     let body = json!({ "email": owner.email, "password": owner.password });

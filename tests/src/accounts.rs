@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
+use crate::outbox::latest_to;
 use crate::service::Service;
+use crate::smtp::token;
 
 /// A person with an account, signed in. The tests create persons through the service's API, never by writing
 /// database rows.
@@ -58,6 +60,13 @@ impl Person {
         studios[0]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Returns the id of the person's studio with this name.
+    pub fn studio_named(&self, name: &str) -> String {
+        let studios = self.client.get("/studios").is(200).items();
+        let named = studios.into_iter().find(|studio| studio["name"] == name);
+        named.expect("a studio")["id"].as_str().unwrap().to_owned()
+    }
+
     /// Creates an event in `studio`. Returns its id.
     pub fn new_event(&self, studio: &str, name: &str) -> String {
         let path = format!("/studios/{studio}/events");
@@ -107,13 +116,21 @@ impl Service {
     /// Creates a person with a role in `studio`, or in one event of it, invited by `owner`.
     pub fn member(&self, owner: &Person, studio: &str, role: &str, event: Option<&str>) -> Person {
         let (client, email, password) = (self.client(), new_email(), new_password());
-        let token = owner.invite(studio, &email, role, event).is(201).field("token");
+        owner.invite(studio, &email, role, event).is(201);
+        let token = self.invitation_token(&email);
         let body = json!({ "token": token, "name": "New Member", "password": password });
         client.post("/invitations/accept", &body).is(204);
         let body = json!({ "email": email, "password": password });
         let answer = client.post("/session", &body).is(201);
         let (client, id) = (client.with_cookie(&answer.cookie()), answer.field("id"));
         Person { client, id, email, password }
+    }
+
+    /// Returns the token of the latest invitation in the mailbox of `email`.
+    pub fn invitation_token(&self, email: &str) -> String {
+        let token = token(&latest_to(self, email, "ppi_"), "ppi_");
+        self.remember(&token);
+        token
     }
 
     /// Creates a person who owns a studio and has no access to any other. Returns the person and the studio's

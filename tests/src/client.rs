@@ -290,7 +290,16 @@ impl Answer {
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Returns the cookie that the response sets, `NAME=VALUE`.
+    /// Returns the cookie by which the server knows the browser again, `NAME=VALUE`.
+    #[track_caller]
+    pub fn device_cookie(&self) -> String {
+        let cookies = self.headers.get_all("set-cookie").iter();
+        let mut pairs = cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap());
+        let device = pairs.find(|pair| pair.contains("picpick_device_"));
+        device.unwrap_or_else(|| panic!("no device cookie: {self:?}")).to_owned()
+    }
+
+    /// Returns the first cookie that the response sets, `NAME=VALUE`.
     #[track_caller]
     pub fn cookie(&self) -> String {
         let set = self.headers.get("set-cookie").unwrap_or_else(|| panic!("no cookie: {self:?}"));

@@ -11,6 +11,7 @@ mod face_crops;
 pub mod fixture;
 pub mod guest;
 pub mod harness;
+pub mod lockouts;
 pub mod openapi;
 pub mod oracle;
 pub mod outbox;

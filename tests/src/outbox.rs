@@ -40,3 +40,26 @@ pub fn only_with<'a>(mails: &'a [String], part: &str) -> &'a str {
     };
     mail
 }
+
+/// Waits for a mail to `to` that contains `part` in the outbox folder. Returns the latest one.
+pub fn latest_to(service: &Service, to: &str, part: &str) -> String {
+    let end = Instant::now() + SENT_MAX;
+    let header = format!("To: {to}\r\n");
+    loop {
+        let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
+        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+        let complete = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
+        let mut mails: Vec<_> = complete
+            .map(|path| (path.metadata().unwrap().modified().unwrap(), path))
+            // Quoted-printable wraps long lines with a soft line break.
+            .map(|(at, path)| (at, std::fs::read_to_string(path).unwrap().replace("=\r\n", "")))
+            .filter(|(_, mail)| mail.contains(&header) && mail.contains(part))
+            .collect();
+        mails.sort();
+        if let Some((_, mail)) = mails.pop() {
+            return mail;
+        }
+        assert!(Instant::now() < end, "no mail to {to} with {part}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -3,6 +3,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use picpick_engine::FaceId;
 use serde::de::DeserializeOwned;
+use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorKind, Result};
@@ -142,19 +143,37 @@ pub fn optional_line(what: &str, text: Option<String>) -> Result<String> {
     text.map_or(Ok(String::new()), |text| line(what, &text, 0, 200))
 }
 
-/// Validates the form of an e-mail address and returns the address in lower case. Only a message to the
-/// address shows whether it exists.
+/// Greatest length of an e-mail address, bytes (RFC 5321, section 4.5.3.1.3, less the angle brackets).
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// Validates an e-mail address and returns its normal form, so that one mailbox has one account: compatibility
+/// forms replaced (NFKC), lower case, the domain in ASCII (UTS 46). Only a message to the address shows whether
+/// it exists.
 ///
 /// # Errors
-/// - `Invalid` if the text does not have the form of an address.
+/// - `Invalid` if the text is not an address, or its part before the `@` is not ASCII: a letter that only looks
+///   like an ASCII letter would be another account, and many mail servers refuse it.
 pub fn email(text: &str) -> Result<String> {
-    let address = text.trim().to_lowercase();
-    let well_formed = address.len() <= 254 && address.parse::<lettre::Address>().is_ok();
-    if well_formed {
-        Ok(address)
-    } else {
-        Err(ApiError::invalid("email: expected an address like name@example.com."))
+    normal_email(text).ok_or_else(|| {
+        let detail = "email: expected an address like name@example.com, with ASCII characters before the '@'.";
+        ApiError::invalid(detail)
+    })
+}
+
+fn normal_email(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.len() > EMAIL_BYTES_MAX {
+        return None;
     }
+    let composed: String = text.nfkc().collect();
+    let (local, domain) = composed.rsplit_once('@')?;
+    let domain = idna::domain_to_ascii_strict(domain).ok()?;
+    let address = format!("{}@{domain}", local.to_ascii_lowercase());
+    // `lettre` accepts exactly the addresses to which it can send.
+    let is_valid = local.bytes().all(|byte| byte.is_ascii_graphic())
+        && address.len() <= EMAIL_BYTES_MAX
+        && address.parse::<lettre::Address>().is_ok();
+    is_valid.then_some(address)
 }
 
 /// Validates a SHA-256 digest of 64 hexadecimal digits and returns the digest in lower case.
@@ -199,6 +218,24 @@ mod tests {
         assert_eq!(name("name", "\u{202e}Anna\u{200b} ").unwrap(), "Anna");
         for bad in ["", "   ", "a\nb", "a\0b", &"x".repeat(201), "\u{200b}\u{2060} \u{202e}"] {
             assert!(name("name", bad).is_err(), "{bad:?}");
+        }
+        for (text, normal) in [
+            ("ＡＳＨＡ＠example.com", "asha@example.com"),
+            ("asha@ｅｘａｍｐｌｅ。com", "asha@example.com"),
+            ("asha@exam\u{ad}ple.com", "asha@example.com"),
+            ("asha@MÜNCHEN.example", "asha@xn--mnchen-3ya.example"),
+        ] {
+            assert_eq!(email(text).unwrap(), normal, "{text}");
+            assert_eq!(email(normal).unwrap(), normal);
+        }
+        // Look-alikes and invisible characters would be accounts of their own.
+        for bad in [
+            "аsha@example.com",
+            "as\u{200b}ha@example.com",
+            "asha\u{202e}@example.com",
+            "ash\u{e1}@example.com",
+        ] {
+            assert!(email(bad).is_err(), "{bad:?}");
         }
         for bad in ["", "a", "a@", "@b", "a b@c.d", "a@b\r\nBcc: c@d.e", "a@b>", "\0@b.c"] {
             assert!(email(bad).is_err(), "{bad:?}");

@@ -33,6 +33,17 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The 32 characters of codes that people read and type: digits and capital letters without 0, O, 1 and I,
+/// which readers confuse.
+const CODE_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+/// Returns a new code of `N` characters with 5 random bits each.
+pub fn random_code<const N: usize>() -> Result<String> {
+    let bytes = random::<N>()?;
+    let letter = |byte: &u8| CODE_ALPHABET.get(usize::from(byte % 32)).copied();
+    Ok(bytes.iter().filter_map(letter).map(char::from).collect())
+}
+
 /// Returns random bytes from the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
@@ -55,6 +66,9 @@ mod tests {
         let (a, b) = (new_token("ppk_").unwrap(), new_token("ppk_").unwrap());
         assert!(a.starts_with("ppk_") && a.len() == 4 + 43 && *a != *b);
         assert_ne!(token_hash(&a), token_hash(&b));
+        let (a, b) = (random_code::<8>().unwrap(), random_code::<8>().unwrap());
+        assert!(a != b && a.len() == 8, "{a} {b}");
+        assert!(!a.contains(['0', 'O', '1', 'I']), "{a}");
         assert_eq!(hex::decode(hex::encode(b"ab")).unwrap(), b"ab");
         assert!(hex::decode("abc").is_err() && hex::decode("zz").is_err());
         // SHA-256 of the empty string, FIPS 180-4.

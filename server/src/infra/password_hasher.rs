@@ -3,8 +3,10 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
+use zxcvbn::{Score, zxcvbn};
 
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::infra::rate_limit::CountedAttempt;
 
 /// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
 /// cannot exhaust memory.
@@ -17,18 +19,27 @@ const LENGTH_MIN: usize = 10;
 /// Greatest length of a password, in characters.
 const LENGTH_MAX: usize = 200;
 
-/// Checks the length of a new password.
+/// Checks a new password: its length, and that it is not easily guessed. `personal` are words that an attacker
+/// knows of the user, such as name and e-mail address.
 ///
 /// # Errors
-/// - `Invalid` if the password has fewer than 10 or more than 200 characters.
-pub fn check_length(password: &str) -> Result<()> {
+/// - `Invalid` if the password has fewer than 10 or more than 200 characters, or is common: an attacker who
+///   begins with common passwords and patterns needs fewer than 10^6 attempts (zxcvbn, Wheeler 2016, score 2).
+pub fn check_password(password: &str, personal: &[&str]) -> Result<()> {
     let count = password.chars().count();
-    if (LENGTH_MIN..=LENGTH_MAX).contains(&count) {
-        return Ok(());
+    if !(LENGTH_MIN..=LENGTH_MAX).contains(&count) {
+        return Err(ApiError::invalid(format!(
+            "password: expected {LENGTH_MIN} to {LENGTH_MAX} characters, received {count}."
+        )));
     }
-    Err(ApiError::invalid(format!(
-        "password: expected {LENGTH_MIN} to {LENGTH_MAX} characters, received {count}."
-    )))
+    let words: Vec<&str> = personal.iter().flat_map(|text| text.split(['@', '.', ' '])).collect();
+    let inputs: Vec<&str> = words.iter().chain(personal).copied().chain(["picpick"]).collect();
+    if zxcvbn(password, &inputs).score() < Score::Two {
+        return Err(ApiError::invalid(
+            "password: this password is common or easily guessed; use several uncommon words, or a password manager.",
+        ));
+    }
+    Ok(())
 }
 
 /// The hasher of passwords and other secrets, shared by all requests, with its limits.
@@ -47,10 +58,10 @@ impl SecretHasher {
     /// Hashes a new password and returns the hash as a PHC string.
     ///
     /// # Errors
-    /// - `Invalid` if the password has fewer than 10 or more than 200 characters.
+    /// - The errors of [`check_password`].
     /// - `Busy` if 64 hashes run or wait already.
-    pub async fn hash(&self, password: Zeroizing<String>) -> Result<String> {
-        check_length(&password)?;
+    pub async fn hash(&self, password: Zeroizing<String>, personal: &[&str]) -> Result<String> {
+        check_password(&password, personal)?;
         self.hash_secret(password).await
     }
 
@@ -72,7 +83,12 @@ impl SecretHasher {
     ///
     /// # Errors
     /// - `Busy` if 64 hashes run or wait already.
-    pub async fn verify(&self, password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
+    pub async fn verify(
+        &self,
+        _counted: &CountedAttempt,
+        password: Zeroizing<String>,
+        hash: Option<String>,
+    ) -> Result<bool> {
         /// A dummy hash whose password is unknown.
         const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
         9TPv/7lfWLwFUMpTcPxA3VJ4sWZjHcXGlGLzZXA0n0k";
@@ -114,12 +130,39 @@ mod tests {
     #[tokio::test]
     async fn a_password_opens_with_itself_only() {
         let hasher = SecretHasher::default();
-        let hash_of = hasher.hash(secret("correct horse")).await.unwrap();
+        let counted = CountedAttempt::for_test();
+        let hash_of = hasher.hash(secret("correct pony"), &[]).await.unwrap();
         assert!(hash_of.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash_of}");
-        assert!(hasher.verify(secret("correct horse"), Some(hash_of.clone())).await.unwrap());
-        assert!(!hasher.verify(secret("correct Horse"), Some(hash_of)).await.unwrap());
-        assert!(!hasher.verify(secret("correct horse"), None).await.unwrap());
-        assert!(hasher.hash(secret("too short")).await.is_err());
-        assert!(hasher.hash(secret(&"x".repeat(201))).await.is_err());
+        let right = |text, hash| hasher.verify(&counted, secret(text), hash);
+        assert!(right("correct pony", Some(hash_of.clone())).await.unwrap());
+        assert!(!right("correct Pony", Some(hash_of)).await.unwrap());
+        assert!(!right("correct pony", None).await.unwrap());
+        assert!(hasher.hash(secret("too short"), &[]).await.is_err());
+        assert!(hasher.hash(secret(&"x".repeat(201)), &[]).await.is_err());
+    }
+
+    #[test]
+    fn common_passwords_are_refused_however_they_are_dressed() {
+        let personal = ["asha.patel@studio.example", "Asha Patel", "First Light"];
+        for common in [
+            "1234567890",
+            "passwordpassword",
+            "P@ssw0rd123",
+            "qwertyuiop123",
+            "aaaaaaaaaaaaaaaa",
+            "iloveyou1234",
+            "asha.patel@studio.example",
+            "AshaPatel1",
+            "firstlight2026",
+            "picpickpicpick",
+        ] {
+            let refused = check_password(common, &personal).unwrap_err();
+            assert!(refused.detail.contains("common"), "{common}: {}", refused.detail);
+        }
+        for good in
+            ["battery staple 17", "a horse of another colour", "kJ8#mQ2$vL", "गाय दूध देती है हर दिन"]
+        {
+            check_password(good, &personal).unwrap();
+        }
     }
 }

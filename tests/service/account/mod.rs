@@ -1,2 +1,4 @@
 mod email;
+mod lockout;
+mod secrets;
 mod sign_in;

@@ -17,6 +17,7 @@ use picpick_tests::album::{header, jpeg_size, variant};
 use picpick_tests::openapi::unknown_id;
 use picpick_tests::{Answer, Client, Request, Service, on_both_databases};
 use pins::{
+    a_changed_pin_makes_known_browsers_strangers,
     a_cookie_without_the_host_prefix_is_ignored_over_https, addresses_of_a_network_share_a_lockout,
     guessing_is_delayed_and_reported_and_survives_a_restart,
     right_pins_cause_no_delay_and_wrong_ones_expire,
@@ -30,6 +31,7 @@ on_both_databases!(
     a_cookie_without_the_host_prefix_is_ignored_over_https,
     right_pins_cause_no_delay_and_wrong_ones_expire,
     addresses_of_a_network_share_a_lockout,
+    a_changed_pin_makes_known_browsers_strangers,
     closing_an_album_ends_its_sessions_at_once,
     concurrent_changes_all_apply,
     an_entry_during_a_revocation_gives_no_access,

@@ -1,6 +1,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::{new_email, new_password};
+use picpick_tests::outbox::latest_to;
 use picpick_tests::{Person, Service, on_both_databases};
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ on_both_databases!(
     an_invitation_works_once,
     an_invitation_can_be_withdrawn_and_expires,
     an_invitation_does_not_open_an_account,
+    invitations_are_no_mail_relay,
     members_cannot_grant_more_than_they_have,
     a_studio_keeps_an_owner,
     a_removed_member_loses_access_at_once,
@@ -27,11 +29,12 @@ fn an_invitation_works_once(service: Service) {
     let studio = owner.studio();
     let (email, password) = (new_email(), new_password());
     let made = owner.invite(&studio, &email, "editor", None).is(201);
-    let token = made.field("token");
+    assert!(made.document().get("token").is_none(), "the inviter never sees the token: {made:?}");
+    let token = service.invitation_token(&email);
     let list = format!("/studios/{studio}/invitations");
     let open = owner.client.get(&list).is(200).items();
     assert_eq!(open.len(), 1);
-    assert!(open[0].get("token").is_none(), "the token is shown once: {}", open[0]);
+    assert!(open[0].get("token").is_none(), "no list holds the token: {}", open[0]);
     let guest = service.client();
     guest.post("/invitations/accept", &accept("ppi_made-up-made-up", &password)).fails(410, "gone");
     guest.post("/invitations/accept", &accept(&token, "short")).fails(422, "invalid");
@@ -52,16 +55,19 @@ fn an_invitation_works_once(service: Service) {
 fn an_invitation_can_be_withdrawn_and_expires(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
-    let withdrawn = owner.invite(&studio, &new_email(), "viewer", None).is(201);
+    let emails = [new_email(), new_email()];
+    let withdrawn = owner.invite(&studio, &emails[0], "viewer", None).is(201);
+    let token = service.invitation_token(&emails[0]);
     let path = format!("/studios/{studio}/invitations/{}", withdrawn.field("id"));
     owner.client.delete(&path).is(200);
     owner.client.delete(&path).fails(404, "not_found");
     let guest = service.client();
-    let body = accept(&withdrawn.field("token"), &new_password());
+    let body = accept(&token, &new_password());
     guest.post("/invitations/accept", &body).fails(410, "gone");
-    let old = owner.invite(&studio, &new_email(), "viewer", None).is(201);
+    owner.invite(&studio, &emails[1], "viewer", None).is(201);
+    let token = service.invitation_token(&emails[1]);
     assert_eq!(service.change_rows("UPDATE account_links SET expires_unix_s = 1"), 1);
-    let body = accept(&old.field("token"), &new_password());
+    let body = accept(&token, &new_password());
     guest.post("/invitations/accept", &body).fails(410, "gone");
     assert_eq!(
         owner.client.get(&format!("/studios/{studio}/invitations")).is(200).items().len(),
@@ -74,16 +80,52 @@ fn an_invitation_does_not_open_an_account(service: Service) {
     let owner = service.owner();
     let (studio, second) = (owner.studio(), owner.new_studio("Second Light"));
     let member = service.member(&owner, &studio, "viewer", None);
-    let token = owner.invite(&second, &member.email, "admin", None).is(201).field("token");
+    owner.invite(&second, &member.email, "admin", None).is(201);
+    let token = service.invitation_token(&member.email);
     let guest = service.client();
-    let wrong = accept(&token, "not the password");
-    guest.post("/invitations/accept", &wrong).fails(401, "wrong_credentials");
+    // Neither the link alone nor a password with it opens an existing account.
+    for password in [&new_password(), &member.password] {
+        guest.post("/invitations/accept", &accept(&token, password)).fails(409, "conflict");
+    }
     assert_eq!(member.client.get("/studios").is(200).items().len(), 1);
-    guest.post("/invitations/accept", &accept(&token, &member.password)).is(204);
+    let own = json!({ "token": token });
+    guest.post("/me/invitations", &own).fails(401, "unauthenticated");
+    owner.client.post("/me/invitations", &own).fails(403, "forbidden");
+    member.client.post("/me/invitations", &own).is(204);
+    member.client.post("/me/invitations", &own).fails(410, "gone");
     assert_eq!(member.client.get("/studios").is(200).items().len(), 2);
     assert_eq!(service.number("SELECT COUNT(*) FROM users"), 2, "no second account");
     // The user has the role admin in the second studio.
     member.client.get(&format!("/studios/{second}/members")).is(200);
+}
+
+fn invitations_are_no_mail_relay(service: Service) {
+    let owner = service.owner();
+    let text = "x\". Confirm at https://evil.example/login now";
+    let studio = owner.new_studio(text);
+    let victim = new_email();
+    // One recipient gets five letters at most, also from several studios and inviters.
+    for _ in 0..5 {
+        owner.invite(&studio, &victim, "viewer", None).is(201);
+    }
+    let other = owner.studio_named("First Light");
+    let refused = owner.invite(&other, &victim.to_uppercase(), "viewer", None);
+    let wait: u64 = refused.fails(429, "too_many_requests").headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((3 * 3600..=4 * 3600).contains(&wait), "{wait}");
+    // An inviter sends 30 letters at most.
+    for _ in 5..30 {
+        owner.invite(&studio, &new_email(), "viewer", None).is(201);
+    }
+    owner.invite(&other, &new_email(), "viewer", None).fails(429, "too_many_requests");
+    assert_eq!(service.number("SELECT COUNT(*) FROM account_links"), 30);
+    // The text of the studio's name reads as no link.
+    let mail = latest_to(&service, &victim, "ppi_");
+    assert!(!mail.contains("evil.example") && !mail.contains("https://evil"), "{mail}");
+    assert!(mail.contains("Confirm at https evil example login now"), "{mail}");
 }
 
 fn members_cannot_grant_more_than_they_have(service: Service) {

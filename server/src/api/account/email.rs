@@ -12,12 +12,12 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::service;
+use super::credentials::GivenCredentials;
+use super::service::{self, record_own};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::SignedIn;
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, token_hash};
@@ -56,11 +56,11 @@ pub async fn request_change(
     Body(given): Body<NewEmail>,
 ) -> Result<StatusCode> {
     let email = extract::email(&given.email)?;
-    let code = given.code.as_deref();
-    let old = service::reauthenticate(&app, &person.user, given.password, code).await?;
+    let proof = GivenCredentials { password: given.password, code: given.code.as_deref() };
+    let old = service::reauthenticate(&app, &person, proof).await?.email;
     let mut tx = app.db.write().await?;
     let token = new_link(&mut tx, &person, &email).await?;
-    record(&mut tx, &person.user, "email_ask").await?;
+    record_own(&mut tx, &person.user, "email_ask").await?;
     for letter in [mail::new_email(&app.mailer, &email, &token), mail::email_change_requested(&old)]
     {
         mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
@@ -166,19 +166,9 @@ pub async fn confirm(
         .bind(&session)
         .execute(&mut *tx)
         .await?;
-    record(&mut tx, &user, "email_change").await?;
+    record_own(&mut tx, &user, "email_change").await?;
     mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(mail::email_changed(&old))).await?;
     tx.commit().await?;
     app.mailer.wake();
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Records an audit entry without the address, because the audit log is kept for longer than an account.
-async fn record(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
-    let actor = format!("user:{user}");
-    audit_log::record(
-        tx,
-        AuditEvent { studio: "", actor: &actor, action, target: user, detail: "" },
-    )
-    .await
 }

@@ -6,19 +6,21 @@
 //! requires the second factor.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::service::{record_own, replace_password};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
-use crate::infra::ids::{new_id, new_token, sha256, token_hash};
+use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::mail::{self, EmailMessage, Mailer, OutgoingMail, ResetFuture};
 
 /// Lifetime of a link, seconds (1 hour).
@@ -111,8 +113,9 @@ async fn reset_letter(
     responses((status = 204)))]
 pub async fn set(
     State(app): State<App>,
+    client: ProvingClient,
     Body(given): Body<NewPasswordByLink>,
-) -> Result<StatusCode> {
+) -> Result<Response> {
     let detail = "The link is invalid, expired or already used; request a new one.";
     let gone = || ApiError::new(ErrorKind::Gone, detail);
     let row = sqlx::query(
@@ -127,7 +130,7 @@ pub async fn set(
     let (link, user, email): (String, String, String) =
         (row.try_get("link")?, row.try_get("user_id")?, row.try_get("email")?);
     // The password is hashed before the token is consumed, so that a rejected password leaves the link valid.
-    let hash = app.secret_hasher.hash(given.password).await?;
+    let hash = app.secret_hasher.hash(given.password, &[&email]).await?;
     let mut tx = app.db.write().await?;
     let used = sqlx::query("DELETE FROM account_links WHERE id = $1")
         .bind(&link)
@@ -143,30 +146,10 @@ pub async fn set(
         .bind(&user)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
-        .bind(hash)
-        .bind(&user)
-        .execute(&mut *tx)
-        .await?;
     sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&user).execute(&mut *tx).await?;
-    // Clears the failed sign-ins, so that guesses at the old password do not lock out an owner with the new
-    // password.
-    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
-        .bind(format!("account:{}", sha256(email.as_bytes())))
-        .execute(&mut *tx)
-        .await?;
-    let actor = format!("user:{user}");
-    let deed = AuditEvent {
-        studio: "",
-        actor: &actor,
-        action: "password_reset",
-        target: &user,
-        detail: "",
-    };
-    audit_log::record(&mut tx, deed).await?;
-    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
-        .await?;
+    record_own(&mut tx, &user, "password_reset").await?;
+    let cookie = replace_password(&app, &mut tx, &client, (&user, &email), &hash).await?;
     tx.commit().await?;
     app.mailer.wake();
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

@@ -7,14 +7,15 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::credentials::GivenCredentials;
+use super::recovery_codes;
 use super::service::{self, NewSession, SetupRequest};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{LocalData, SESSION_COOKIE, SignedIn, end_session_headers, set_cookie};
-use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::http::client_address::Encrypted;
 use crate::http::extract::{self, Body, Path};
-use crate::infra::audit_log::{self, AuditEvent};
-use crate::infra::db::Tx;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewSetup {
@@ -66,6 +67,8 @@ pub struct Me {
     pub name: String,
     /// Whether sign-in requires a code of an authenticator app.
     pub second_factor: bool,
+    /// Number of unused recovery codes.
+    pub recovery_codes: i64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -83,17 +86,15 @@ pub struct Session {
     responses((status = 201, body = Me)))]
 pub async fn setup(
     State(app): State<App>,
-    encrypted: Encrypted,
+    client: ProvingClient,
     Body(new): Body<NewSetup>,
 ) -> Result<Response> {
-    let setup = SetupRequest {
-        email: extract::email(&new.email)?,
-        name: extract::name("name", &new.name)?,
-        studio: extract::name("studio", &new.studio)?,
-        password_hash: app.secret_hasher.hash(new.password).await?,
-    };
-    let signed_in = service::finish_setup(&app, &new.token, setup).await?;
-    signed_in_response(&app, encrypted, signed_in).await
+    let (email, name) = (extract::email(&new.email)?, extract::name("name", &new.name)?);
+    let studio = extract::name("studio", &new.studio)?;
+    let password_hash = app.secret_hasher.hash(new.password, &[&email, &name, &studio]).await?;
+    let setup = SetupRequest { email, name, studio, password_hash };
+    let signed_in = service::finish_setup(&app, &client, &new.token, setup).await?;
+    signed_in_response(&app, client.encrypted, signed_in).await
 }
 
 /// Signs in. The response sets the session cookie.
@@ -101,8 +102,7 @@ pub async fn setup(
     responses((status = 201, body = Me)))]
 pub async fn sign_in(
     State(app): State<App>,
-    ClientAddress(from): ClientAddress,
-    encrypted: Encrypted,
+    client: ProvingClient,
     Body(given): Body<Credentials>,
 ) -> Result<Response> {
     let unknown = |_| {
@@ -111,19 +111,19 @@ pub async fn sign_in(
         ApiError::new(ErrorKind::WrongCredentials, detail)
     };
     let email = extract::email(&given.email).map_err(unknown)?;
-    let code = given.code.as_deref();
-    let signed_in = service::sign_in(&app, &from.to_string(), &email, given.password, code).await?;
-    signed_in_response(&app, encrypted, signed_in).await
+    let given = GivenCredentials { password: given.password, code: given.code.as_deref() };
+    let signed_in = service::sign_in(&app, &client, &email, given).await?;
+    signed_in_response(&app, client.encrypted, signed_in).await
 }
 
-async fn signed_in_response(
-    app: &App,
-    Encrypted(encrypted): Encrypted,
-    signed_in: NewSession,
-) -> Result<Response> {
-    let cookie = set_cookie(SESSION_COOKIE, &signed_in.token, encrypted, None);
+async fn signed_in_response(app: &App, encrypted: bool, signed_in: NewSession) -> Result<Response> {
+    let session = set_cookie(SESSION_COOKIE, &signed_in.token, encrypted, None);
+    let mut headers = HeaderMap::new();
+    for cookie in [Some(session), signed_in.device_cookie].into_iter().flatten() {
+        headers.append(header::SET_COOKIE, cookie.parse().map_err(ApiError::internal)?);
+    }
     let me = read_me(app, &signed_in.user).await?;
-    Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
+    Ok((StatusCode::CREATED, headers, Json(me)).into_response())
 }
 
 /// Ends the session, removes its cookie, and makes the browser delete cached photos.
@@ -166,6 +166,7 @@ pub async fn read_me(app: &App, user: &str) -> Result<Me> {
         email: row.try_get("email")?,
         name: row.try_get("name")?,
         second_factor: row.try_get::<i64, _>("totp_confirmed")? != 0,
+        recovery_codes: recovery_codes::count(app, user).await?,
     })
 }
 
@@ -185,17 +186,10 @@ pub async fn change(
             .bind(&person.user)
             .execute(&mut *tx)
             .await?;
-        record(&mut tx, &person, "account_change").await?;
+        service::record_own(&mut tx, &person.user, "account_change").await?;
         tx.commit().await?;
     }
     read_me(&app, &person.user).await.map(Json)
-}
-
-/// Records an audit entry for an action of the signed-in user on their own account.
-pub async fn record(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
-    let actor = format!("user:{}", person.user);
-    let deed = AuditEvent { studio: "", actor: &actor, action, target: &person.user, detail: "" };
-    audit_log::record(tx, deed).await
 }
 
 /// Replaces the password and ends all other sessions of the user. Requires the current password, and a code if
@@ -206,11 +200,13 @@ pub async fn record(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Res
 pub async fn change_password(
     State(app): State<App>,
     person: SignedIn,
+    client: ProvingClient,
     Body(given): Body<NewPassword>,
-) -> Result<StatusCode> {
+) -> Result<Response> {
     let NewPassword { current, new, code } = given;
-    service::set_password(&app, &person, current, code.as_deref(), new).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let current = GivenCredentials { password: current, code: code.as_deref() };
+    let cookie = service::set_password(&app, &person, &client, current, new).await?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 /// Lists the open sessions of the signed-in user, oldest first.

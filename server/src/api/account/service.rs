@@ -1,11 +1,11 @@
 use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
+use super::credentials::{self, GivenCredentials, Proof, StoredCredentials};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::known_device::{DeviceCookie, ProvingClient};
 use crate::http::auth::{Role, SignedIn};
-use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::memberships::{self, MembershipRecord};
@@ -13,21 +13,15 @@ use crate::infra::db::studios::{self, StudioRecord};
 use crate::infra::db::{Tx, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
-use crate::infra::password_hasher::check_length;
+use crate::infra::password_hasher::check_password;
+use crate::infra::rate_limit::{Guess, GuessableSecret, Guesser, forget_lockout};
 
 /// Lifetime of the setup link of the first account, seconds (7 days).
 const SETUP_S: i64 = 7 * 86_400;
 /// Maximum lifetime of a session, seconds (90 days), even if the session is in use.
 const SESSION_S: i64 = 90 * 86_400;
-/// Limits the failed attempts of one account or client address to 5: the fifth failure starts a lockout of
-/// `DELAY_S`, and each further failure doubles the lockout, up to `DELAY_S_MAX`.
-const FREE_ATTEMPTS: i64 = 5;
-/// Length of the first lockout, seconds.
-const DELAY_S: i64 = 30;
-/// Maximum length of a lockout, seconds (1 hour).
-const DELAY_S_MAX: i64 = 3600;
-/// Time without a failure after which the count of failures restarts, seconds (1 day).
-const DECAY_S: i64 = 86_400;
+/// Detail of the error for a missing code.
+const CODE_MISSING: &str = "This account has a second factor; enter the current code of the authenticator app, or a recovery code.";
 
 /// The data of the first account and its studio.
 pub struct SetupRequest {
@@ -40,6 +34,8 @@ pub struct SetupRequest {
 /// A new session of an authenticated user.
 pub struct NewSession {
     pub user: String,
+    /// The `Set-Cookie` value by which the browser is known at its next sign-in.
+    pub device_cookie: Option<String>,
     /// The session token for the cookie. The database stores only its hash.
     pub token: Zeroizing<String>,
 }
@@ -73,7 +69,12 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
 ///
 /// # Errors
 /// - `Gone` if the token is invalid, expired or already used.
-pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result<NewSession> {
+pub async fn finish_setup(
+    app: &App,
+    client: &ProvingClient,
+    token: &str,
+    setup: SetupRequest,
+) -> Result<NewSession> {
     let mut tx = app.db.write().await?;
     let used = sqlx::query(
         "DELETE FROM account_links WHERE kind = 'setup' AND token_hash = $1 AND expires_unix_s > $2",
@@ -98,8 +99,10 @@ pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result
         AuditEvent { studio: &studio, actor: &actor, action: "setup", target: &user, detail: "" },
     )
     .await?;
-    let signed_in = begin_session(&mut tx, &user).await?;
+    let mut signed_in = begin_session(&mut tx, &user).await?;
     tx.commit().await?;
+    let subject = sign_in_subject(&setup.email);
+    signed_in.device_cookie = Some(device(app, client, &subject, &setup.password_hash).set(None)?);
     Ok(signed_in)
 }
 
@@ -137,14 +140,30 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
     .bind(now + SESSION_S)
     .execute(&mut **tx)
     .await?;
-    Ok(NewSession { user: user.to_owned(), token })
+    Ok(NewSession { user: user.to_owned(), device_cookie: None, token })
+}
+
+/// Returns the cookie by which the client's browser is known to the account with the lockout subject
+/// `subject`.
+fn device<'a>(
+    app: &'a App,
+    client: &'a ProvingClient,
+    subject: &'a str,
+    credential: &'a str,
+) -> DeviceCookie<'a> {
+    DeviceCookie { app, secret: GuessableSecret::SignIn, subject, credential, client }
+}
+
+/// Returns the lockout subject of sign-in. The address is hashed, so that the table of failed attempts
+/// discloses no e-mail addresses.
+pub fn sign_in_subject(email: &str) -> String {
+    sha256(email.as_bytes())
 }
 
 /// Signs a user in with e-mail address, password and, if the account has a second factor, a code.
 ///
-/// Failures are counted per account and per client address (`from`) in the database, so that a restart does
-/// not reset the counts. An unknown account and a wrong password give the same error. Addresses, passwords and
-/// tokens are not logged.
+/// An unknown account and a wrong password give the same error. Addresses, passwords and tokens are not
+/// logged.
 ///
 /// # Errors
 /// - `TooManyRequests` during a lockout.
@@ -152,132 +171,55 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
 /// - `Busy` if too many passwords are being hashed.
 pub async fn sign_in(
     app: &App,
-    from: &str,
+    client: &ProvingClient,
     email: &str,
-    password: Zeroizing<String>,
-    code: Option<&str>,
+    given: GivenCredentials<'_>,
 ) -> Result<NewSession> {
-    // The address is hashed, so that the table of failed attempts discloses no e-mail addresses.
-    let subjects = [format!("account:{}", sha256(email.as_bytes())), format!("address:{from}")];
-    let row = sqlx::query("SELECT id, password_hash, totp_secret, totp_confirmed, totp_step FROM users WHERE email = $1")
-        .bind(email)
-        .fetch_optional(app.db.read())
-        .await?;
-    let known = row.as_ref().map(|row| row.try_get::<String, _>("id")).transpose()?;
-    if let Err(refused) = refuse_guessing(app, &subjects).await {
-        report_guessing(app, known.as_deref());
-        return Err(refused);
-    }
-    let hash =
-        row.as_ref().map(|row| row.try_get::<Option<String>, _>("password_hash")).transpose()?;
-    let right = app.secret_hasher.verify(password, hash.flatten()).await?;
-    let Some(row) = row.filter(|_| right) else {
-        return failed(app, &subjects, known).await;
-    };
-    let user: String = row.try_get("id")?;
-    let step = match row.try_get::<i64, _>("totp_confirmed")? {
-        0 => None,
-        _ => match super::totp::check(app, &user, row.try_get("totp_secret")?, code)? {
-            Some(step) if step > row.try_get::<i64, _>("totp_step")? => Some(step),
-            _ => return failed(app, &subjects, known).await,
-        },
-    };
-    let mut tx = app.db.write().await?;
-    if let Some(step) = step {
-        // The step is checked again inside the transaction: of two concurrent sign-ins with one code, one
-        // succeeds.
-        let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
-            .bind(step)
-            .bind(&user)
-            .execute(&mut *tx)
-            .await?;
-        if taken.rows_affected() == 0 {
-            drop(tx);
-            return failed(app, &subjects, known).await;
+    let account = StoredCredentials::of_email(app, email).await?;
+    let subject = sign_in_subject(email);
+    let credential = account.as_ref().and_then(|account| account.password_hash.clone());
+    let device = device(app, client, &subject, credential.as_deref().unwrap_or_default());
+    let known = credential.as_ref().and_then(|_| device.find());
+    let guess = device.guess(known.as_deref());
+    let wrong = |detail: &str| Err(ApiError::new(ErrorKind::WrongCredentials, detail));
+    match (credentials::prove(app, guess, account.as_ref(), given).await?, &account) {
+        (Proof::Complete, Some(account)) => {
+            let mut signed_in = new_session(app, &account.user).await?;
+            signed_in.device_cookie = Some(device.set(known)?);
+            Ok(signed_in)
         }
+        (Proof::CodeMissing, _) => wrong(CODE_MISSING),
+        _ => wrong(
+            "The e-mail address, the password or the code is wrong; check them and try again.",
+        ),
     }
-    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
-        .bind(&subjects[0])
-        .execute(&mut *tx)
-        .await?;
-    let signed_in = begin_session(&mut tx, &user).await?;
-    let actor = format!("user:{user}");
-    audit_log::record(
-        &mut tx,
-        AuditEvent { studio: "", actor: &actor, action: "sign_in", target: &user, detail: "" },
-    )
-    .await?;
+}
+
+/// Begins and records the session of a user who has proved the account.
+async fn new_session(app: &App, user: &str) -> Result<NewSession> {
+    let mut tx = app.db.write().await?;
+    let signed_in = begin_session(&mut tx, user).await?;
+    record_own(&mut tx, user, "sign_in").await?;
     tx.commit().await?;
     Ok(signed_in)
 }
 
-/// Checks the lockout of each subject.
-///
-/// # Errors
-/// - `TooManyRequests` if a subject is locked out.
-async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
-    let now = now_s();
-    for subject in subjects {
-        let row = sqlx::query(
-            "SELECT failures, last_failure_unix_s FROM login_failures WHERE subject = $1",
-        )
-        .bind(subject)
-        .fetch_optional(app.db.read())
-        .await?;
-        let Some(row) = row else { continue };
-        let (failures, last): (i64, i64) =
-            (row.try_get("failures")?, row.try_get("last_failure_unix_s")?);
-        let over = (failures - FREE_ATTEMPTS).clamp(-1, 10);
-        let wait = if over < 0 { 0 } else { (DELAY_S << over).min(DELAY_S_MAX) };
-        if last + wait > now {
-            let seconds = u64::try_from(last + wait - now).unwrap_or(1);
-            return Err(ApiError::new(
-                ErrorKind::TooManyRequests,
-                format!("Too many attempts failed; try again in {seconds} s."),
-            )
-            .retry_after(seconds));
-        }
-    }
-    Ok(())
+/// Records an audit entry for an action of a user on their own account.
+pub async fn record_own(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
+    let actor = format!("user:{user}");
+    let deed = AuditEvent { studio: "", actor: &actor, action, target: user, detail: "" };
+    audit_log::record(tx, deed).await
 }
 
-/// Records an attempt at `account` for the alerts about password guessing. Does nothing if the account is
-/// unknown, because such an account has no owner to warn; the lockout counts the client address.
-fn report_guessing(app: &App, account: Option<&str>) {
-    if let Some(user) = account {
-        app.alerts.record(Pattern::AccountGuessing, &format!("user:{user}"), "");
-    }
-}
-
-/// Counts a failure for the account and the client address. Always returns `WrongCredentials`, which does not
-/// disclose whether the address, the password or the code was wrong.
-async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
-    report_guessing(app, known.as_deref());
-    count_failure(app, subjects).await?;
-    let detail = "The e-mail address, the password or the code is wrong; check them and try again.";
-    Err(ApiError::new(ErrorKind::WrongCredentials, detail))
-}
-
-async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
-    let now = now_s();
-    let mut tx = app.db.write().await?;
-    for subject in subjects {
-        sqlx::query(
-            "INSERT INTO login_failures (subject, failures, last_failure_unix_s) VALUES ($1, 1, $2) \
-             ON CONFLICT (subject) DO UPDATE SET last_failure_unix_s = $2, \
-             failures = CASE WHEN login_failures.last_failure_unix_s < $3 THEN 1 ELSE login_failures.failures + 1 END",
-        )
-        .bind(subject)
-        .bind(now)
-        .bind(now - DECAY_S)
-        .execute(&mut *tx)
-        .await?;
-    }
-    Ok(tx.commit().await?)
+/// Returns the guess of a signed-in user. Its lockout counts this session alone, so that an attacker who
+/// guesses at sign-in, or in a stolen session, cannot stop the owner from changing the account.
+pub fn guess_of(person: &SignedIn) -> Guess<'_> {
+    let guesser = Guesser::Known(&person.session);
+    Guess { secret: GuessableSecret::Reauthentication, subject: &person.user, guesser }
 }
 
 /// Reauthenticates a signed-in user with the password and, if the account has a second factor, a code.
-/// Returns the account's e-mail address.
+/// Returns the account.
 ///
 /// # Errors
 /// - `TooManyRequests` during a lockout.
@@ -285,95 +227,21 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
 /// - `Busy` if too many passwords are being hashed.
 pub async fn reauthenticate(
     app: &App,
-    user: &str,
-    password: Zeroizing<String>,
-    code: Option<&str>,
-) -> Result<String> {
-    let row = right_password(app, user, password).await?;
-    if row.try_get::<i64, _>("totp_confirmed")? != 0 {
-        let wrong = |detail: &str| ApiError::new(ErrorKind::Forbidden, detail);
-        if code.is_none() {
-            return Err(wrong(
-                "This account has a second factor; enter the current code of the authenticator app.",
-            ));
-        }
-        let step = super::totp::check(app, user, row.try_get("totp_secret")?, code)?;
-        if !consume_totp_step(app, user, step).await? {
-            count_guess_of(app, user).await?;
-            return Err(wrong(
-                "The code is wrong, expired or already used; enter the app's next code.",
-            ));
-        }
+    person: &SignedIn,
+    given: GivenCredentials<'_>,
+) -> Result<StoredCredentials> {
+    let account = StoredCredentials::of_user(app, &person.user).await?;
+    let account = account.ok_or_else(ApiError::not_found)?;
+    let wrong = |detail: &str| Err(ApiError::new(ErrorKind::Forbidden, detail));
+    match credentials::prove(app, guess_of(person), Some(&account), given).await? {
+        Proof::Complete => Ok(account),
+        Proof::CodeMissing => wrong(CODE_MISSING),
+        Proof::Wrong => wrong("The password or the code is wrong; check them and try again."),
     }
-    let mut tx = app.db.write().await?;
-    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
-        .bind(proof_of(user))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(row.try_get("email")?)
-}
-
-/// Returns the lockout subject of reauthentication. It differs from the lockout subject of sign-in, so that an
-/// attacker who guesses at sign-in cannot stop the owner from changing the account.
-fn proof_of(user: &str) -> String {
-    format!("proof:{user}")
-}
-
-/// Checks the reauthentication lockout of a signed-in user.
-///
-/// # Errors
-/// - `TooManyRequests` during the lockout.
-pub async fn refuse_guesses_of(app: &App, user: &str) -> Result<()> {
-    let refused = refuse_guessing(app, &[proof_of(user)]).await;
-    if refused.is_err() {
-        report_guessing(app, Some(user));
-    }
-    refused
-}
-
-/// Counts a failed reauthentication of a signed-in user.
-pub async fn count_guess_of(app: &App, user: &str) -> Result<()> {
-    report_guessing(app, Some(user));
-    count_failure(app, &[proof_of(user)]).await
-}
-
-/// Returns the account's row if `password` is correct. Otherwise counts a failure.
-///
-/// # Errors
-/// - `TooManyRequests` during the lockout.
-/// - `Forbidden` if the password is wrong.
-/// - `Busy` if too many passwords are being hashed.
-async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> Result<AnyRow> {
-    refuse_guesses_of(app, user).await?;
-    let row = sqlx::query(
-        "SELECT email, password_hash, totp_secret, totp_confirmed FROM users WHERE id = $1",
-    )
-    .bind(user)
-    .fetch_one(app.db.read())
-    .await?;
-    if app.secret_hasher.verify(password, row.try_get("password_hash")?).await? {
-        return Ok(row);
-    }
-    count_guess_of(app, user).await?;
-    Err(ApiError::new(ErrorKind::Forbidden, "The current password is wrong; enter it again."))
-}
-
-/// Consumes a TOTP time step. Returns `false` if `step` is `None` or is not later than the last consumed step.
-async fn consume_totp_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
-    let Some(step) = step else { return Ok(false) };
-    let mut tx = app.db.write().await?;
-    let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
-        .bind(step)
-        .bind(user)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(taken.rows_affected() > 0)
 }
 
 /// Replaces a password. Ends all other sessions of the user and revokes pending links for a new e-mail
-/// address.
+/// address. Returns the `Set-Cookie` value by which this browser stays known.
 ///
 /// # Errors
 /// - `Invalid` if the new password is too short or too long.
@@ -381,21 +249,16 @@ async fn consume_totp_step(app: &App, user: &str, step: Option<i64>) -> Result<b
 pub async fn set_password(
     app: &App,
     person: &SignedIn,
-    current: Zeroizing<String>,
-    code: Option<&str>,
+    client: &ProvingClient,
+    current: GivenCredentials<'_>,
     new: Zeroizing<String>,
-) -> Result<()> {
+) -> Result<String> {
     let (user, keep_session) = (person.user.as_str(), person.session.as_str());
-    // The length is checked before `reauthenticate`, which consumes a code.
-    check_length(&new)?;
-    let email = reauthenticate(app, user, current, code).await?;
-    let hash = app.secret_hasher.hash(new).await?;
+    // The password is checked before `reauthenticate`, which consumes a code.
+    check_password(&new, &[])?;
+    let email = reauthenticate(app, person, current).await?.email;
+    let hash = app.secret_hasher.hash(new, &[&email]).await?;
     let mut tx = app.db.write().await?;
-    sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
-        .bind(hash)
-        .bind(user)
-        .execute(&mut *tx)
-        .await?;
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
         .bind(user)
         .bind(keep_session)
@@ -405,21 +268,31 @@ pub async fn set_password(
         .bind(user)
         .execute(&mut *tx)
         .await?;
-    let actor = format!("user:{user}");
-    audit_log::record(
-        &mut tx,
-        AuditEvent {
-            studio: "",
-            actor: &actor,
-            action: "password_change",
-            target: user,
-            detail: "",
-        },
-    )
-    .await?;
-    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
-        .await?;
+    record_own(&mut tx, user, "password_change").await?;
+    let cookie = replace_password(app, &mut tx, client, (user, &email), &hash).await?;
     tx.commit().await?;
     app.mailer.wake();
-    Ok(())
+    Ok(cookie)
+}
+
+/// Stores the hash of a new password of `user` with the address `email`, and notifies the user. Forgets the
+/// strangers' failed attempts, so that guesses at the old password do not delay an owner with the new one.
+/// Returns the `Set-Cookie` value by which this browser is known.
+pub async fn replace_password(
+    app: &App,
+    tx: &mut Tx,
+    client: &ProvingClient,
+    (user, email): (&str, &str),
+    hash: &str,
+) -> Result<String> {
+    sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
+        .bind(hash)
+        .bind(user)
+        .execute(&mut **tx)
+        .await?;
+    let subject = sign_in_subject(email);
+    forget_lockout(tx, GuessableSecret::SignIn, &subject).await?;
+    let letter = OutgoingMail::Letter(mail::password_changed(email));
+    mail::enqueue(&app.mailer, tx, &letter).await?;
+    device(app, client, &subject, hash).set(None)
 }

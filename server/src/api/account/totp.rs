@@ -6,10 +6,12 @@
 
 use totp_rs::{Builder, Secret, Totp};
 
+use super::credentials::StoredCredentials;
 use crate::app::App;
-use crate::error::{ApiError, ErrorKind, Result};
+use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;
 use crate::infra::ids::random;
+use crate::infra::rate_limit::CountedAttempt;
 
 /// Creates a secret for `user`. Returns the sealed secret for the database and the secret as an `otpauth://`
 /// URL for the authenticator app. `account` is the label that the app shows.
@@ -21,26 +23,19 @@ pub fn new_secret(app: &App, user: &str, account: &str) -> Result<(String, Strin
     Ok((sealed, totp.to_url().map_err(ApiError::internal)?))
 }
 
-/// Returns the time step of `code` under the sealed secret, or `None` if the code is not valid now.
+/// Returns the time step of `code` under the account's secret; `None` if the code is not valid now.
 ///
 /// # Errors
-/// - `WrongCredentials` if `code` is `None`.
+/// - `Internal` if the account has no secret, or the secret does not open.
 pub fn check(
     app: &App,
-    user: &str,
-    sealed: Option<String>,
-    code: Option<&str>,
+    _counted: &CountedAttempt,
+    account: &StoredCredentials,
+    code: &str,
 ) -> Result<Option<i64>> {
-    let Some(code) = code else {
-        return Err(ApiError::new(
-            ErrorKind::WrongCredentials,
-            "This account has a second factor; enter the current code of the authenticator app.",
-        ));
-    };
-    let sealed = sealed.as_deref().and_then(|text| hex::decode(text).ok());
-    let sealed =
-        sealed.ok_or_else(|| ApiError::internal("confirmed second factor without a secret"))?;
-    let secret = app.vault.open(&context(user), &sealed)?;
+    let sealed = account.totp_secret.as_deref().and_then(|text| hex::decode(text).ok());
+    let sealed = sealed.ok_or_else(|| ApiError::internal("a second factor without a secret"))?;
+    let secret = app.vault.open(&context(&account.user), &sealed)?;
     let now = u64::try_from(now_s()).unwrap_or_default();
     let step = totp(&secret, "-")?.check(code, now);
     Ok(step.and_then(|step| i64::try_from(step).ok()))

@@ -18,6 +18,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx, events, photos};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
+use crate::infra::rate_limit::Guesser;
 
 /// Maximum number of folders that one album selects.
 const FOLDERS_MAX: usize = 500;
@@ -334,7 +335,7 @@ pub async fn change(
 ) -> Result<Json<Album>> {
     let known = one(&app, &grant, &album).await?;
     // PINs are hashed before the row is locked, because a hash takes about 30 ms.
-    must_differ(&app, &given, &known).await?;
+    must_differ(&app, &grant, &given, &known).await?;
     let view = new_hash(&app, "view_pin", given.view_pin.as_ref()).await?;
     let annotate = new_hash(&app, "annotate_pin", given.annotate_pin.as_ref()).await?;
     let (new_view, new_annotate) = (view.is_some(), annotate.is_some());
@@ -417,21 +418,37 @@ async fn new_hash(
     }
 }
 
-/// Checks that the two PINs differ; a PIN that is not given is compared by its hash in `known`. Errors:
-/// `Invalid` if the PINs are equal.
-async fn must_differ(app: &App, given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
-    let same = match (&given.view_pin, &given.annotate_pin) {
-        (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,
-        (Some(new), None) => is_pin(app, new, &known.annotate_pin_hash).await?,
-        (None, Some(new)) => is_pin(app, new, &known.view_pin_hash).await?,
-        (None, None) => false,
+/// Checks that the two PINs differ. A PIN that is not given is compared by its hash in `known`, which counts as
+/// an attempt of the caller at that PIN.
+///
+/// # Errors
+/// - `Invalid` if the PINs are equal.
+/// - `TooManyRequests` after too many changes of one of the PINs.
+async fn must_differ(
+    app: &App,
+    grant: &Grant,
+    given: &AlbumChange,
+    known: &StoredAlbum,
+) -> Result<()> {
+    let compared = match (&given.view_pin, &given.annotate_pin) {
+        (Some(view), Some(annotate)) if !view.is_empty() && view == annotate => {
+            return Err(same_pins());
+        }
+        (Some(new), None) => Some((new, &known.annotate_pin_hash)),
+        (None, Some(new)) => Some((new, &known.view_pin_hash)),
+        _ => None,
     };
-    if same { Err(same_pins()) } else { Ok(()) }
-}
-
-async fn is_pin(app: &App, pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> {
-    let both = !pin.is_empty() && hash.is_some();
-    Ok(both && app.secret_hasher.verify(pin.clone(), hash.clone()).await?)
+    match compared {
+        Some((new, Some(hash))) if !new.is_empty() => {
+            let caller = grant.caller.name();
+            let album = &known.album.id;
+            if pin::is_pin(app, album, Guesser::Known(&caller), new, hash).await? {
+                return Err(same_pins());
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Deletes an album with its links, sessions, picks and comments. The photos are kept.

@@ -15,6 +15,7 @@ use super::photos::{self, AlbumFolder, AlbumPhoto, PhotoFilter};
 use super::visits;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LocalData, end_session_headers};
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, BinarySchema, Body, Path, Query};
@@ -80,16 +81,14 @@ pub struct NewPick {
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
-    ClientAddress(from): ClientAddress,
-    Encrypted(encrypted): Encrypted,
+    client: ProvingClient,
     Body(given): Body<AlbumEntry>,
 ) -> Result<Response> {
     let detail = "The link is invalid, expired or withdrawn; ask the studio for a new one.";
     let gone = || ApiError::new(ErrorKind::Gone, detail);
     let link = visits::link(&app, &given.token).await?.ok_or_else(gone)?;
-    let token = visits::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
-    let cookie = [(header::SET_COOKIE, visits::cookie(&token, encrypted))];
-    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+    let visit = visits::enter(&app, &link, &client, given.pin.unwrap_or_default()).await?;
+    Ok((StatusCode::NO_CONTENT, visit.cookies(client.encrypted)).into_response())
 }
 
 /// Ends the album session, removes its cookie, and makes the browser delete cached photos.
@@ -113,13 +112,11 @@ pub async fn leave(
 pub async fn annotate(
     State(app): State<App>,
     visit: AlbumSession,
-    ClientAddress(from): ClientAddress,
-    Encrypted(encrypted): Encrypted,
+    client: ProvingClient,
     Body(given): Body<Annotator>,
 ) -> Result<Response> {
-    let token = visits::annotate(&app, &visit, from, given.pin, &given.name).await?;
-    let cookie = [(header::SET_COOKIE, visits::cookie(&token, encrypted))];
-    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+    let visit = visits::annotate(&app, &visit, &client, given.pin, &given.name).await?;
+    Ok((StatusCode::NO_CONTENT, visit.cookies(client.encrypted)).into_response())
 }
 
 /// Returns the album's name, folders, cover and settings.

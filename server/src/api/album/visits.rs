@@ -1,17 +1,18 @@
-use std::net::IpAddr;
-
+use axum::http::{HeaderName, header};
+use axum::response::AppendHeaders;
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
 use super::pin::{self, PinScope};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LINK_SESSION_ENDED, set_cookie};
 use crate::http::extract;
 use crate::infra::clock::now_s;
 use crate::infra::db::{Tx, events};
 use crate::infra::ids::{new_id, new_token, token_hash};
-use crate::infra::rate_limit::forget_tries;
+use crate::infra::rate_limit::delete_decayed_lockouts;
 
 /// Maximum lifetime of an album session, seconds (12 hours). A session also ends with its album.
 const VISIT_S: i64 = 12 * 3600;
@@ -80,7 +81,23 @@ async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str
     if held.min(linked) == 0 { Err(ApiError::new(ErrorKind::Gone, gone)) } else { Ok(()) }
 }
 
-/// Checks the view PIN, if the album has one, and opens an album session. Returns the session's token.
+/// A new token of an album session.
+pub struct NewVisit {
+    pub token: Zeroizing<String>,
+    /// The `Set-Cookie` value by which the browser is known at its next PIN; `None` if no PIN was checked.
+    pub device_cookie: Option<String>,
+}
+
+impl NewVisit {
+    /// Returns the headers that set the cookies.
+    pub fn cookies(self, encrypted: bool) -> AppendHeaders<Vec<(HeaderName, String)>> {
+        let cookies = [Some(cookie(&self.token, encrypted)), self.device_cookie];
+        let header = |cookie| (header::SET_COOKIE, cookie);
+        AppendHeaders(cookies.into_iter().flatten().map(header).collect())
+    }
+}
+
+/// Checks the view PIN, if the album has one, and opens an album session.
 ///
 /// # Errors
 /// - The errors of [`pin::check`].
@@ -88,12 +105,13 @@ async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str
 pub async fn enter(
     app: &App,
     link: &OpenLink,
-    from: IpAddr,
+    client: &ProvingClient,
     pin: Zeroizing<String>,
-) -> Result<Zeroizing<String>> {
+) -> Result<NewVisit> {
+    let mut device_cookie = None;
     if let Some(hash) = &link.view_pin_hash {
-        let scope = PinScope { link: &link.id, album: &link.album, studio: &link.studio, from };
-        pin::check(app, scope, pin, hash.clone()).await?;
+        let scope = PinScope { album: &link.album, studio: &link.studio, hash, client };
+        device_cookie = Some(pin::check(app, scope, pin).await?);
     }
     let (token, now) = (new_token("ppv_")?, now_s());
     let mut tx = app.db.write().await?;
@@ -111,7 +129,7 @@ pub async fn enter(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(token)
+    Ok(NewVisit { token, device_cookie })
 }
 
 /// Returns the `Set-Cookie` value that stores the session's token.
@@ -131,10 +149,10 @@ pub fn cookie(token: &str, encrypted: bool) -> String {
 pub async fn annotate(
     app: &App,
     visit: &AlbumSession,
-    from: IpAddr,
+    client: &ProvingClient,
     pin: Zeroizing<String>,
     name: &str,
-) -> Result<Zeroizing<String>> {
+) -> Result<NewVisit> {
     let name = extract::line("name", name, 1, 80)?;
     let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
         .bind(&visit.album)
@@ -143,8 +161,8 @@ pub async fn annotate(
     let detail = "This album accepts no picks and comments; ask the studio to allow them.";
     let none = || ApiError::new(ErrorKind::Forbidden, detail);
     let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
-    let scope = PinScope { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
-    pin::check(app, scope, pin, hash.clone()).await?;
+    let scope = PinScope { album: &visit.album, studio: &visit.studio, hash: &hash, client };
+    let device_cookie = Some(pin::check(app, scope, pin).await?);
     let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str())))
         .await?;
@@ -179,7 +197,7 @@ pub async fn annotate(
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(token)
+    Ok(NewVisit { token, device_cookie })
 }
 
 /// Ends an album session.
@@ -201,7 +219,7 @@ pub async fn delete_expired(app: &App) -> Result<()> {
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    forget_tries(&mut tx).await?;
+    delete_decayed_lockouts(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

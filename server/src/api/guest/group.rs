@@ -16,14 +16,12 @@ use crate::http::auth::GuestSession;
 use crate::http::extract::Body;
 use crate::infra::clock::now_s;
 use crate::infra::db::{Tx, guests};
-use crate::infra::ids::{new_id, random, token_hash};
+use crate::infra::ids::{new_id, random_code, token_hash};
+use crate::infra::rate_limit::{CountedAttempt, Guess, GuessableSecret, Guesser, attempt};
 
 /// Validity of a group code, seconds (15 minutes).
 const CODE_S: i64 = 900;
-/// The 32 characters of group codes: digits and capital letters without 0, O, 1 and I, which readers confuse.
-const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// Length of a group code, characters. Of the 2^40 codes, a guest can try about 100,000 while a code is
-/// valid, at the default rate limit of 200 units a second and 2 units an attempt.
+/// Length of a group code, characters of 5 bits. The lockout limits the attempts of a guest.
 const CODE_LENGTH: usize = 8;
 
 #[derive(Serialize, ToSchema)]
@@ -51,7 +49,7 @@ pub async fn create(
     State(app): State<App>,
     visit: GuestSession,
 ) -> Result<(StatusCode, Json<GroupCode>)> {
-    let (code, expires) = (new_code()?, now_s() + CODE_S);
+    let (code, expires) = (random_code::<CODE_LENGTH>()?, now_s() + CODE_S);
     let mut tx = app.db.write().await?;
     let own = sqlx::query("SELECT group_id FROM guest_group_members WHERE guest_id = $1")
         .bind(&visit.guest)
@@ -95,22 +93,40 @@ pub async fn join(
     Body(given): Body<GroupJoin>,
 ) -> Result<StatusCode> {
     let code = given.code.trim().to_uppercase();
+    let guess = Guess {
+        secret: GuessableSecret::GroupCode,
+        subject: &visit.event,
+        guesser: Guesser::Known(&visit.guest),
+    };
+    let joined =
+        attempt(&app.db, guess, async |counted| join_by(&app, &counted, &visit, &code).await);
+    let detail = "The code is wrong or has expired; check it, or ask your group for a new code.";
+    joined.await?.ok_or_else(|| ApiError::new(ErrorKind::WrongCredentials, detail))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Joins the group with this code; `None` if no group has it.
+async fn join_by(
+    app: &App,
+    _counted: &CountedAttempt,
+    visit: &GuestSession,
+    code: &str,
+) -> Result<Option<()>> {
     let mut tx = app.db.write().await?;
     let group = sqlx::query(
         "SELECT id FROM guest_groups WHERE event_id = $1 AND code_hash = $2 AND expires_unix_s > $3",
     )
     .bind(&visit.event)
-    .bind(hash(&visit.event, &code))
+    .bind(hash(&visit.event, code))
     .bind(now_s())
     .fetch_optional(&mut *tx)
     .await?;
-    let detail = "The code is wrong or has expired; check it, or ask your group for a new code.";
-    let wrong = || ApiError::new(ErrorKind::WrongCredentials, detail);
-    let id: String = group.ok_or_else(wrong)?.try_get("id")?;
+    let Some(group) = group else { return Ok(None) };
+    let id: String = group.try_get("id")?;
     leave_group(&mut tx, &visit.guest).await?;
     join_group(&mut tx, &visit.guest, &id).await?;
     tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Some(()))
 }
 
 /// Leaves the guest's group.
@@ -142,23 +158,4 @@ async fn leave_group(tx: &mut Tx, guest: &str) -> Result<()> {
 
 fn hash(event: &str, code: &str) -> String {
     token_hash(&format!("{event} {code}"))
-}
-
-fn new_code() -> Result<String> {
-    let bytes = random::<CODE_LENGTH>()?;
-    let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).copied().map_or('2', char::from);
-    Ok(bytes.into_iter().map(letter).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_differ_and_can_be_read_out() {
-        let (a, b) = (new_code().unwrap(), new_code().unwrap());
-        assert!(a != b && a.len() == CODE_LENGTH, "{a} {b}");
-        assert!(!a.contains(['0', 'O', '1', 'I']), "{a}");
-        assert_ne!(hash("event", &a), hash("other", &a));
-    }
 }

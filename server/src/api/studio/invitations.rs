@@ -13,18 +13,27 @@ use crate::api::event::check_in_studio;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
-use crate::http::auth::{Grant, Role};
+use crate::http::auth::{Grant, Role, SignedIn};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::memberships::{self, MembershipRecord};
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging, Tx, studios, users};
-use crate::infra::ids::{new_id, new_token, token_hash};
+use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::rate_limit::Quota;
 
 /// Lifetime of an invitation, seconds (7 days).
 const VALID_S: i64 = 7 * 86_400;
+
+/// Quota of invitations per inviter: 30, then one per 10 minutes.
+const INVITER_QUOTA: Quota = Quota { capacity: 30, refill_s: 600 };
+/// Quota of invitations per studio: 60, then one per 10 minutes.
+const STUDIO_QUOTA: Quota = Quota { capacity: 60, refill_s: 600 };
+/// Quota of invitations per recipient, over all studios: 5, then one per 4 hours. The recipient has not asked
+/// for them.
+const RECIPIENT_QUOTA: Quota = Quota { capacity: 5, refill_s: 4 * 3600 };
 
 /// An invitation: a single-use token that gives its user a role in a studio. The database stores only the
 /// token's hash.
@@ -41,9 +50,6 @@ pub struct Invitation {
     pub created_by: Option<String>,
     pub created_unix_s: i64,
     pub expires_unix_s: i64,
-    /// The token; present only in the response that creates the invitation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -59,12 +65,18 @@ pub struct NewInvitation {
 pub struct Acceptance {
     /// The token from the link.
     token: String,
-    /// The name of a new account; ignored if the address has an account.
+    /// The name of the new account.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// The password of the existing account, or a password for the new account.
+    /// A password for the new account.
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     password: Zeroizing<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct OwnAcceptance {
+    /// The token from the link.
+    token: String,
 }
 
 fn read(row: &AnyRow) -> Result<Invitation> {
@@ -76,7 +88,6 @@ fn read(row: &AnyRow) -> Result<Invitation> {
         created_by: row.try_get("created_by")?,
         created_unix_s: row.try_get("created_unix_s")?,
         expires_unix_s: row.try_get("expires_unix_s")?,
-        token: None,
     })
 }
 
@@ -96,9 +107,8 @@ pub async fn list(
     app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Creates an invitation and sends its link by e-mail. The response holds the token of the link, so that the
-/// caller can also pass on the link in another way. The response does not disclose whether the address has an
-/// account.
+/// Creates an invitation and sends its link by e-mail. Only the e-mail holds the link, because the link proves
+/// that its user reads mail to the address. The response does not disclose whether the address has an account.
 #[utoipa::path(post, path = "/studios/{studio}/invitations", operation_id = "invitation_create", tag = "members",
     params(("studio" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = Invitation)))]
@@ -113,6 +123,7 @@ pub async fn create(
     if let Some(event) = &given.event {
         check_in_studio(&mut tx, event, &grant.studio).await?;
     }
+    count_letter(&mut tx, &grant, &email).await?;
     let (id, token, now) = (new_id()?, new_token("ppi_")?, now_s());
     sqlx::query(
         "INSERT INTO account_links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
@@ -136,19 +147,36 @@ pub async fn create(
     mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     tx.commit().await?;
     app.mailer.wake();
-    let (event, token) = (given.event, Some(token.to_string()));
-    let expires_unix_s = now + VALID_S;
     let made = Invitation {
         id,
         email,
         role: given.role,
-        event,
+        event: given.event,
         created_by: grant.caller.user().map(str::to_owned),
         created_unix_s: now,
-        expires_unix_s,
-        token,
+        expires_unix_s: now + VALID_S,
     };
     Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Takes one letter from the quotas of the inviter, the studio and the recipient.
+///
+/// # Errors
+/// - `TooManyRequests`, with the time to wait, if one of them is used up.
+async fn count_letter(tx: &mut Tx, grant: &Grant, email: &str) -> Result<()> {
+    let mut quotas = [
+        (format!("invitations:by:{}", grant.caller.name()), INVITER_QUOTA),
+        (format!("invitations:studio:{}", grant.studio), STUDIO_QUOTA),
+        // The address is hashed, because the table discloses its subjects.
+        (format!("invitations:to:{}", sha256(email.as_bytes())), RECIPIENT_QUOTA),
+    ];
+    // Rows are locked in one order, so that concurrent transactions do not deadlock.
+    quotas.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let detail = "Too many invitations were sent; wait before the next one.";
+    for (subject, quota) in quotas {
+        quota.take(tx, &subject, detail).await?;
+    }
+    Ok(())
 }
 
 /// Withdraws an invitation. Its link stops working immediately.
@@ -176,67 +204,88 @@ pub async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Accepts an invitation for the account of its e-mail address; creates the account if there is none. The
-/// client signs in afterwards.
+/// Creates the account of an invited e-mail address, and accepts the invitation. The client signs in
+/// afterwards. Responds with `conflict` if the address has an account: its user signs in and sends
+/// `POST /me/invitations`.
 #[utoipa::path(post, path = "/invitations/accept",
     operation_id = "invitation_accept", tag = "members", request_body = Acceptance,
     responses((status = 204)))]
 pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
-    let gone = || {
-        ApiError::new(
-            ErrorKind::Gone,
-            "The invitation is invalid, expired, withdrawn or already used; ask the studio for a new invitation.",
-        )
-    };
-    let row = sqlx::query(
-        "SELECT l.*, u.id AS user_id, u.password_hash FROM account_links l LEFT JOIN users u ON u.email = l.email \
-         WHERE l.token_hash = $1 AND l.kind = 'invitation' AND l.expires_unix_s > $2",
-    )
-    .bind(token_hash(&given.token))
-    .bind(now_s())
-    .fetch_optional(app.db.read())
-    .await?;
-    let row = row.ok_or_else(gone)?;
-    let invitation = read(&row)?;
-    let studio: String = row.try_get("studio_id")?;
-    let known: Option<String> = row.try_get("user_id")?;
     let name = extract::name("name", &given.name)?;
-    // The link does not prove that the client owns an existing account; the password does.
-    let hash = match &known {
-        Some(_)
-            if app
-                .secret_hasher
-                .verify(given.password.clone(), row.try_get("password_hash")?)
-                .await? =>
-        {
-            None
-        }
-        Some(_) => {
-            return Err(ApiError::new(
-                ErrorKind::WrongCredentials,
-                "This address has an account; enter the password of that account.",
-            ));
-        }
-        None => Some(app.secret_hasher.hash(given.password).await?),
-    };
     let mut tx = app.db.write().await?;
-    let taken = sqlx::query("DELETE FROM account_links WHERE id = $1")
-        .bind(&invitation.id)
-        .execute(&mut *tx)
-        .await?;
-    let inviter = invitation.created_by.as_deref().unwrap_or_default();
-    if taken.rows_affected() == 0
-        || !may_still_invite(&mut tx, &studio, inviter, invitation.role).await?
-    {
-        return Err(gone());
+    let email = find(&mut tx, &given.token).await?;
+    drop(tx);
+    // The password is hashed outside the transaction, because a hash takes about 30 ms.
+    let hash = app.secret_hasher.hash(given.password, &[&email, &name]).await?;
+    let mut tx = app.db.write().await?;
+    let (studio, invitation) = consume(&mut tx, &given.token).await?;
+    // The link went to this address alone, so its reader may learn that the address has an account.
+    if users::id_of_email(&mut tx, &invitation.email).await?.is_some() {
+        let detail =
+            "This address has an account; sign in to the account, then open the link again.";
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    let user = match known {
-        Some(user) => user,
-        None => users::insert(&mut tx, &invitation.email, &name, hash.as_deref()).await?,
-    };
+    let user = users::insert(&mut tx, &invitation.email, &name, Some(&hash)).await?;
     join(&mut tx, studio, user, &invitation).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Accepts an invitation for the signed-in user. The invitation must be for the address of the user's account.
+#[utoipa::path(post, path = "/me/invitations",
+    operation_id = "own_invitation_accept", tag = "members", request_body = OwnAcceptance,
+    responses((status = 204)))]
+pub async fn accept_own(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<OwnAcceptance>,
+) -> Result<StatusCode> {
+    let mut tx = app.db.write().await?;
+    let (studio, invitation) = consume(&mut tx, &given.token).await?;
+    if users::id_of_email(&mut tx, &invitation.email).await?.as_ref() != Some(&person.user) {
+        let detail =
+            "The invitation is for another e-mail address; sign in to the account of that address.";
+        return Err(ApiError::new(ErrorKind::Forbidden, detail));
+    }
+    join(&mut tx, studio, person.user, &invitation).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Condition for the open invitation with the token hash `$1` at `$2`.
+const OPEN: &str = "token_hash = $1 AND kind = 'invitation' AND expires_unix_s > $2";
+
+/// Returns the e-mail address of an open invitation.
+///
+/// # Errors
+/// - `Gone` if the token is invalid, or the invitation has expired, was withdrawn or was already used.
+async fn find(tx: &mut Tx, token: &str) -> Result<String> {
+    let text = format!("SELECT email FROM account_links WHERE {OPEN}");
+    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s());
+    let row = query.fetch_optional(&mut **tx).await?.ok_or_else(gone)?;
+    Ok(row.try_get("email")?)
+}
+
+/// Consumes an open invitation. Returns its studio and the invitation.
+///
+/// # Errors
+/// - `Gone` if the token is invalid, or the invitation has expired, was withdrawn or was already used, or its
+///   creator may no longer grant the role.
+async fn consume(tx: &mut Tx, token: &str) -> Result<(String, Invitation)> {
+    let text = format!("DELETE FROM account_links WHERE {OPEN} RETURNING *");
+    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s());
+    let row = query.fetch_optional(&mut **tx).await?.ok_or_else(gone)?;
+    let (studio, invitation): (String, _) = (row.try_get("studio_id")?, read(&row)?);
+    let inviter = invitation.created_by.as_deref().unwrap_or_default();
+    if !may_still_invite(tx, &studio, inviter, invitation.role).await? {
+        return Err(gone());
+    }
+    Ok((studio, invitation))
+}
+
+fn gone() -> ApiError {
+    let detail = "The invitation is invalid, expired, withdrawn or already used; ask the studio for a new one.";
+    ApiError::new(ErrorKind::Gone, detail)
 }
 
 /// Makes the user a member with the role of the invitation, and records this in the audit log.

@@ -158,7 +158,8 @@ pub fn token_of<'a>(parts: &'a Parts, app: &App, name: &str) -> Option<&'a str> 
     cookie_of(&parts.headers, &full_name(name, encrypted))
 }
 
-fn full_name(name: &str, encrypted: bool) -> String {
+/// Returns the name under which [`set_cookie`] sets the cookie `name`.
+pub fn full_name(name: &str, encrypted: bool) -> String {
     format!("{}{name}", if encrypted { "__Host-" } else { "" })
 }
 

@@ -11,6 +11,7 @@ pub mod caller;
 pub mod cost;
 pub mod guard;
 pub mod guest_session;
+pub mod known_device;
 pub mod roles;
 pub mod session_store;
 

@@ -36,3 +36,12 @@ pub async fn name(tx: &mut Tx, user: &str) -> Result<String> {
     let row = sqlx::query("SELECT name FROM users WHERE id = $1").bind(user);
     Ok(row.fetch_one(&mut **tx).await?.try_get("name")?)
 }
+
+/// Returns the id of the account with an e-mail address; `None` if there is none.
+pub async fn id_of_email(tx: &mut Tx, email: &str) -> Result<Option<String>> {
+    let row = sqlx::query("SELECT id FROM users WHERE email = $1")
+        .bind(email)
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(row.map(|row| row.try_get("id")).transpose()?)
+}

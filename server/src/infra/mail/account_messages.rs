@@ -1,11 +1,11 @@
 //! The texts of e-mails about accounts: plain text with at most one link. Subjects contain no text that a
 //! user has chosen.
 
-use super::{EmailMessage, Mailer};
+use super::{EmailMessage, Mailer, quoted};
 
 /// Composes the e-mail that invites the recipient to `studio`. `token` is the single-use token of the link.
 pub fn invitation(post: &Mailer, to: &str, studio: &str, role: &str, token: &str) -> EmailMessage {
-    let link = post.link("invitation", token);
+    let (link, studio) = (post.link("invitation", token), quoted(studio));
     EmailMessage {
         to: to.to_owned(),
         subject: "You are invited to a studio on PicPick".to_owned(),
@@ -39,6 +39,29 @@ pub fn password_changed(to: &str) -> EmailMessage {
         text: "Hello,\n\nthe password of your account on PicPick was just changed, and the account's other \
                sessions have ended.\n\nIf you did not change it, request a new password at once and inform the \
                owner of your studio.\n"
+            .to_owned(),
+    }
+}
+
+/// Composes the e-mail that reports a change of the second factor or of the recovery codes.
+pub fn second_factor_changed(to: &str) -> EmailMessage {
+    EmailMessage {
+        to: to.to_owned(),
+        subject: "The second factor of your account on PicPick was changed".to_owned(),
+        text: "Hello,\n\nthe second factor of your account on PicPick, or its recovery codes, was just changed.\n\n\
+               If you did not change it, request a new password at once and inform the operator of PicPick.\n"
+            .to_owned(),
+    }
+}
+
+/// Composes the e-mail that reports the use of a recovery code.
+pub fn recovery_code_used(to: &str) -> EmailMessage {
+    EmailMessage {
+        to: to.to_owned(),
+        subject: "A recovery code of your account on PicPick was used".to_owned(),
+        text: "Hello,\n\na recovery code of your account on PicPick was just used in place of a code of your \
+               authenticator app. That code is now invalid.\n\nIf you did not use it, request a new password at once, \
+               and replace the recovery codes on the page of your account.\n"
             .to_owned(),
     }
 }

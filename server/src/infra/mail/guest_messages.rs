@@ -1,7 +1,7 @@
 //! The texts of e-mails to guests, in the language of their registration: plain text with at most one link
 //! and no photo names.
 
-use super::{EmailMessage, Mailer};
+use super::{EmailMessage, Mailer, quoted};
 use crate::i18n::Language;
 
 /// Composes the e-mail that notifies a guest of `count` new photos.
@@ -13,7 +13,7 @@ pub fn new_photos(
     studio: &str,
     count: usize,
 ) -> EmailMessage {
-    let link = post.address("/g");
+    let (link, event, studio) = (post.address("/g"), quoted(event), quoted(studio));
     let (subject, text) = match language {
         Language::English => (
             "New photos of you".to_owned(),
@@ -49,7 +49,7 @@ pub fn letters_wanted(
     event: &str,
     token: &str,
 ) -> EmailMessage {
-    let link = post.link("g/notify", token);
+    let (link, event) = (post.link("g/notify", token), quoted(event));
     let (subject, text) = match language {
         Language::English => (
             "Do you want e-mails about new photos?".to_owned(),
@@ -79,7 +79,7 @@ pub fn access_granted(
     event: &str,
     token: &str,
 ) -> EmailMessage {
-    let link = post.link("g/enter", token);
+    let (link, event) = (post.link("g/enter", token), quoted(event));
     let (subject, text) = match language {
         Language::English => (
             "Your photos".to_owned(),

@@ -18,15 +18,38 @@ use lettre::message::Mailbox;
 use picpick_engine::Vault;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::config::settings::Settings;
 use crate::infra::db::Db;
 
 pub use account_messages::{
-    email_change_requested, email_changed, invitation, new_email, password_changed, reset,
+    email_change_requested, email_changed, invitation, new_email, password_changed,
+    recovery_code_used, reset, second_factor_changed,
 };
 pub use guest_messages::{TermsNotice, access_granted, letters_wanted, new_photos, terms_changed};
 pub use outbox::{ResetFuture, enqueue, pending, run_outbox};
+
+/// Greatest length of a quoted name, characters.
+const NAME_CHARS_MAX: usize = 60;
+
+/// Returns a name that a user has chosen, as e-mails quote it: at most 60 characters, on one line, without the
+/// characters that mail programs make links of. Otherwise a studio's name could be a text of its own with a
+/// link, sent by this service to any address.
+fn quoted(name: &str) -> String {
+    // Compatibility forms of a dot or slash, such as full-width ones, become the ASCII character first. Vowel
+    // signs of Indian scripts are not alphanumeric, so characters outside ASCII stay, except invisible ones and
+    // the ideographic full stop, which some programs read as a dot.
+    let is_kept = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' => true,
+        c if c.is_ascii() => "-&',()+!".contains(c),
+        '\u{3002}' | '\u{200b}' | '\u{200e}'..='\u{206f}' | '\u{feff}' => false,
+        c => !c.is_control(),
+    };
+    let plain: String = name.nfkc().map(|c| if is_kept(c) { c } else { ' ' }).collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    words.join(" ").chars().take(NAME_CHARS_MAX).collect()
+}
 
 /// The content of an e-mail: recipient, subject and plain text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,5 +142,30 @@ impl Mailer {
     /// Wakes the outbox task. Called after the commit that inserted a mail.
     pub fn wake(&self) {
         self.0.waiting.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_name_reads_as_no_link_and_stays_readable() {
+        for (name, expected) in [
+            ("Asha & Ben", "Asha & Ben"),
+            ("गाय और बछड़ा", "गाय और बछड़ा"),
+            ("Müller's Fotos (2026)", "Müller's Fotos (2026)"),
+            (
+                "x\". Confirm at https://evil.test/login now",
+                "x Confirm at https evil test login now",
+            ),
+            ("a@evil.test", "a evil test"),
+            ("evil．test／login", "evil test login"),
+            ("evil。test", "evil test"),
+            ("a\u{202e}tset.live\nb", "a tset live b"),
+        ] {
+            assert_eq!(quoted(name), expected, "{name:?}");
+        }
+        assert_eq!(quoted(&"x".repeat(200)).len(), 60);
     }
 }

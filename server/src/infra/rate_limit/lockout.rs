@@ -1,14 +1,67 @@
-//! Lockout for guessable secrets: failed attempts are counted in the database, so that a restart does not
-//! reset them.
+//! The lockout of guessable secrets: passwords, second-factor codes, PINs and group codes.
 //!
-//! An attempt is counted before the secret is checked, so that concurrent attempts cannot share one count. A
-//! correct attempt is refunded. Failed attempts expire one by one.
+//! [`attempt`] is the only way to compare such a secret: the functions that compare require a
+//! [`CountedAttempt`], and only [`attempt`] creates it. An attempt is counted in the database before the
+//! comparison, so that parallel attempts cannot share one count and a restart forgets none. A right attempt is
+//! refunded. Failed attempts expire one by one.
+//!
+//! An attempt of a browser or session that has proved the secret before counts for that browser alone (device
+//! cookies, OWASP Authentication Cheat Sheet). Strangers' attempts delay strangers and never the owner's known
+//! browser.
+//!
+//! Secrets of 256 random bits (links, sessions, API keys) have no lockout, because nobody finds one by guessing
+//! and a lockout would only let an attacker shut out others. The rate limit bounds the attempts.
+
+use std::net::IpAddr;
 
 use sqlx::Row as _;
 
+use super::network;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
+use crate::infra::db::{Db, Tx};
+
+/// A secret that is short enough to guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessableSecret {
+    /// The password and the second factor at sign-in. The subject is the hash of an e-mail address.
+    SignIn,
+    /// The password or the second factor of a signed-in user. The subject is the account.
+    Reauthentication,
+    /// The view PIN or the annotation PIN of an album. The subject is the album.
+    AlbumPin,
+    /// The code of a group of guests. The subject is the event.
+    GroupCode,
+}
+
+/// The client that guesses.
+#[derive(Clone, Copy, Debug)]
+pub enum Guesser<'a> {
+    /// A client of which only the address is known.
+    Stranger(IpAddr),
+    /// A browser that has proved the secret before, or a session of the subject; the id is not secret.
+    Known(&'a str),
+}
+
+/// An attempt at a secret.
+#[derive(Clone, Copy, Debug)]
+pub struct Guess<'a> {
+    pub secret: GuessableSecret,
+    /// The id of the account, album or event. Personal data is hashed, because the table discloses it.
+    pub subject: &'a str,
+    pub guesser: Guesser<'a>,
+}
+
+/// The proof that an attempt was counted. Only [`attempt`] creates it.
+#[derive(Debug)]
+pub struct CountedAttempt(());
+
+#[cfg(test)]
+impl CountedAttempt {
+    pub fn for_test() -> Self {
+        Self(())
+    }
+}
 
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
@@ -16,15 +69,129 @@ use crate::infra::db::Tx;
 /// is shorter. Attempts are more frequent until the delay reaches `delay_s_max`, and after failures have
 /// expired. A pause between attempts does not raise the average.
 #[derive(Clone, Copy, Debug)]
-pub struct LockoutPolicy {
+struct LockoutPolicy {
     /// Number of failed attempts without a delay.
-    pub free_attempts: i64,
+    free_attempts: i64,
     /// The first delay, seconds.
-    pub delay_s: i64,
+    delay_s: i64,
     /// Maximum delay, seconds.
-    pub delay_s_max: i64,
-    /// Interval at which failed attempts expire, one after another, seconds.
-    pub decay_s: i64,
+    delay_s_max: i64,
+    /// Time after which one failed attempt expires, seconds; the next one expires this much later.
+    decay_s: i64,
+}
+
+/// Shortens the table of policies below.
+const fn policy(free_attempts: i64, delay_s: i64, delay_s_max: i64, decay_s: i64) -> LockoutPolicy {
+    LockoutPolicy { free_attempts, delay_s, delay_s_max, decay_s }
+}
+
+impl GuessableSecret {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Reauthentication => "reauthentication",
+            Self::AlbumPin => "pin",
+            Self::GroupCode => "group_code",
+        }
+    }
+
+    /// Returns the policy for one known browser or session.
+    fn known_policy(self) -> LockoutPolicy {
+        match self {
+            Self::SignIn | Self::Reauthentication => policy(10, 30, 900, 900),
+            Self::AlbumPin => policy(10, 5, 300, 300),
+            // 40 bits: at one attempt per 10 minutes no code is found within its 15 minutes.
+            Self::GroupCode => policy(10, 10, 600, 600),
+        }
+    }
+
+    /// Returns the policy for one subject over all strangers.
+    ///
+    /// Sign-in: an attacker with many addresses tries 10 passwords at once and then one per hour. A PIN: 100 at
+    /// once and then one per 15 minutes, so that half of the 10^6 PINs of six digits take 14 years, and the
+    /// mistyped PINs of a party of several hundred guests delay nobody.
+    fn subject_policy(self) -> LockoutPolicy {
+        match self {
+            Self::SignIn | Self::Reauthentication => policy(10, 30, 3600, 3600),
+            Self::AlbumPin => policy(100, 5, 900, 900),
+            Self::GroupCode => policy(100, 5, 900, 60),
+        }
+    }
+
+    /// Returns the policy for one network of strangers, which may be a venue's or an office's with many people. An
+    /// IPv6 address counts as its /64 network.
+    fn network_policy(self) -> LockoutPolicy {
+        match self {
+            Self::SignIn | Self::Reauthentication => policy(30, 5, 600, 60),
+            Self::AlbumPin => policy(30, 5, 300, 60),
+            Self::GroupCode => policy(30, 5, 300, 60),
+        }
+    }
+}
+
+impl Guess<'_> {
+    /// Returns the subjects that the attempt counts for, with their policies, in the order in which their rows
+    /// are locked.
+    fn counters(&self) -> Vec<(String, LockoutPolicy)> {
+        let (secret, name, subject) = (self.secret, self.secret.as_str(), self.subject);
+        match self.guesser {
+            Guesser::Known(id) => {
+                vec![(format!("{name}:{subject}:known:{id}"), secret.known_policy())]
+            }
+            Guesser::Stranger(from) => {
+                // Sign-in has one counter per network over all accounts, against password spraying.
+                let scope = if secret == GuessableSecret::SignIn { "" } else { subject };
+                let network = format!("{name}:{scope}:network:{}", network(from));
+                let mut counters = vec![
+                    (format!("{name}:{subject}"), secret.subject_policy()),
+                    (network, secret.network_policy()),
+                ];
+                counters.sort_by(|(a, _), (b, _)| a.cmp(b));
+                counters
+            }
+        }
+    }
+}
+
+/// Counts an attempt, then runs `check`, which compares the secret and returns `None` if the secret is wrong.
+/// The attempt is refunded unless the secret is wrong. If the client disconnects during `check`, the attempt
+/// stays counted.
+///
+/// # Errors
+/// - `TooManyRequests`, with the time to wait, if too many attempts failed. `check` does not run then.
+/// - The errors of `check`.
+pub async fn attempt<T, F>(
+    db: &Db,
+    guess: Guess<'_>,
+    check: impl FnOnce(CountedAttempt) -> F,
+) -> Result<Option<T>>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let mut tx = db.write().await?;
+    let mut recorded = Vec::new();
+    for (subject, policy) in guess.counters() {
+        recorded.push(policy.count(&mut tx, &subject).await?);
+    }
+    tx.commit().await?;
+    let outcome = check(CountedAttempt(())).await;
+    if !matches!(outcome, Ok(None)) {
+        let mut tx = db.write().await?;
+        for one in recorded {
+            refund(&mut tx, one).await?;
+        }
+        tx.commit().await?;
+    }
+    outcome
+}
+
+/// Forgets the strangers' failed attempts at a secret that was replaced.
+pub async fn forget(tx: &mut Tx, secret: GuessableSecret, subject: &str) -> Result<()> {
+    sqlx::query("DELETE FROM lockouts WHERE subject = $1")
+        .bind(format!("{}:{subject}", secret.as_str()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// The failed attempts of a subject.
@@ -37,7 +204,7 @@ struct AttemptState {
 }
 
 /// A counted attempt, which [`refund`] refunds.
-pub struct RecordedAttempt {
+struct RecordedAttempt {
     subject: String,
     before: AttemptState,
     after: AttemptState,
@@ -47,15 +214,14 @@ impl LockoutPolicy {
     /// Counts one attempt of `subject`.
     ///
     /// # Errors
-    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops
-    ///   the
+    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops the
     ///   transaction, so that the attempt is not counted.
-    pub async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
+    async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
         let now = now_s();
         // The no-op update locks the row until the commit.
         let row = sqlx::query(
-            "INSERT INTO pin_attempts (subject, tat_unix_s, last_attempt_unix_s) VALUES ($1, 0, 0) \
-             ON CONFLICT (subject) DO UPDATE SET last_attempt_unix_s = pin_attempts.last_attempt_unix_s \
+            "INSERT INTO lockouts (subject, tat_unix_s, last_attempt_unix_s) VALUES ($1, 0, 0) \
+             ON CONFLICT (subject) DO UPDATE SET last_attempt_unix_s = lockouts.last_attempt_unix_s \
              RETURNING tat_unix_s, last_attempt_unix_s",
         )
         .bind(subject)
@@ -65,6 +231,7 @@ impl LockoutPolicy {
             tat_s: row.try_get("tat_unix_s")?,
             last_s: row.try_get("last_attempt_unix_s")?,
         };
+        let before = self.clamped(before, now);
         let ready = self.ready(before);
         if ready > now {
             let seconds = u64::try_from(ready - now).unwrap_or(1);
@@ -73,7 +240,7 @@ impl LockoutPolicy {
         }
         let (before, after) = self.one_more(before, now);
         sqlx::query(
-            "UPDATE pin_attempts SET tat_unix_s = $1, last_attempt_unix_s = $2 WHERE subject = $3",
+            "UPDATE lockouts SET tat_unix_s = $1, last_attempt_unix_s = $2 WHERE subject = $3",
         )
         .bind(after.tat_s)
         .bind(after.last_s)
@@ -81,6 +248,13 @@ impl LockoutPolicy {
         .execute(&mut **tx)
         .await?;
         Ok(RecordedAttempt { subject: subject.to_owned(), before, after })
+    }
+
+    /// Limits times that are ahead of `now`: a clock that ran ahead delays a subject for no longer than an
+    /// exhausted policy does.
+    fn clamped(self, state: AttemptState, now: i64) -> AttemptState {
+        let tat_s = state.tat_s.min(now + self.decay_s * self.most());
+        AttemptState { tat_s, last_s: state.last_s.min(now) }
     }
 
     /// Returns the state before and after an attempt at `now`. Failures beyond the number that reaches the
@@ -114,11 +288,11 @@ impl LockoutPolicy {
 }
 
 /// Refunds a correct attempt, so that the attempt causes no delay. Earlier failures stay counted.
-pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
+async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
     let RecordedAttempt { subject, before, after } = counted;
     // A failed attempt made since then keeps its own time.
     sqlx::query(
-        "UPDATE pin_attempts SET tat_unix_s = tat_unix_s - $1, last_attempt_unix_s = CASE \
+        "UPDATE lockouts SET tat_unix_s = tat_unix_s - $1, last_attempt_unix_s = CASE \
          WHEN last_attempt_unix_s = $2 AND tat_unix_s = $3 THEN $4 ELSE last_attempt_unix_s END WHERE subject = $5",
     )
     .bind(after.tat_s - before.tat_s)
@@ -134,7 +308,7 @@ pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
 /// Deletes the rows of subjects whose failures have all expired, to free space.
 pub async fn delete_decayed(tx: &mut Tx) -> Result<()> {
     // A delay may outlast the counted failures, by less than a day.
-    sqlx::query("DELETE FROM pin_attempts WHERE tat_unix_s <= $1")
+    sqlx::query("DELETE FROM lockouts WHERE tat_unix_s <= $1")
         .bind(now_s() - 86_400)
         .execute(&mut **tx)
         .await?;

@@ -21,7 +21,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use class::RequestClass;
 pub use gcra::Rate;
-pub use lockout::{LockoutPolicy, delete_decayed as forget_tries, refund};
+pub use lockout::{
+    CountedAttempt, Guess, GuessableSecret, Guesser, attempt,
+    delete_decayed as delete_decayed_lockouts, forget as forget_lockout,
+};
 pub use quota::{Quota, delete_full_quotas};
 pub use sync::{run_rate_limit_sync, sync};
 

@@ -1,5 +1,3 @@
-use std::net::IpAddr;
-
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -10,8 +8,8 @@ use super::layout;
 use crate::api::album::visits::{OpenLink, link};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{AlbumSession, check_same_site};
-use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::locale::Locale;
 use crate::i18n::Language;
 use crate::i18n::album::{AlbumTexts, texts};
@@ -25,16 +23,14 @@ pub struct PageContext {
     pub link: OpenLink,
     /// The visitor's session; `None` if there is none or it belongs to another album.
     pub visit: Option<AlbumSession>,
-    pub from: IpAddr,
-    pub encrypted: bool,
+    pub client: ProvingClient,
     wanted: Locale,
 }
 
 impl PageContext {
     async fn find(parts: &mut Parts, app: &App, wanted: Locale) -> Result<Self> {
         check_same_site(parts)?;
-        let ClientAddress(from) = ClientAddress::from_request_parts(parts, app).await?;
-        let Encrypted(encrypted) = Encrypted::from_request_parts(parts, app).await?;
+        let client = ProvingClient::from_request_parts(parts, app).await?;
         let params = RawPathParams::from_request_parts(parts, app)
             .await
             .map_err(|_| ApiError::not_found())?;
@@ -46,7 +42,7 @@ impl PageContext {
             found => found?,
         };
         let visit = visit.filter(|visit| visit.album == link.album);
-        Ok(Self { app: app.clone(), token, link, visit, from, encrypted, wanted })
+        Ok(Self { app: app.clone(), token, link, visit, client, wanted })
     }
 
     pub fn words(&self) -> &'static AlbumTexts {

@@ -124,10 +124,10 @@ async fn show(here: PageContext, Query(query): Query<PageQuery>) -> Response {
 }
 
 async fn open(here: PageContext, Form(given): Form<PinForm>) -> Response {
-    match visits::enter(&here.app, &here.link, here.from, given.pin).await {
-        Ok(token) => {
-            let cookie = [(header::SET_COOKIE, visits::cookie(&token, here.encrypted))];
-            (cookie, Redirect::to(&here.path(""))).into_response()
+    match visits::enter(&here.app, &here.link, &here.client, given.pin).await {
+        Ok(new) => {
+            let cookies = new.cookies(here.client.encrypted);
+            (cookies, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure)
             if matches!(failure.kind, ErrorKind::WrongCredentials | ErrorKind::TooManyRequests) =>
@@ -145,7 +145,7 @@ async fn leave(here: PageContext) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     match visits::leave(&here.app, visit).await {
         Ok(()) => {
-            let ended = end_session_headers(ALBUM_COOKIE, here.encrypted, LocalData::Cache);
+            let ended = end_session_headers(ALBUM_COOKIE, here.client.encrypted, LocalData::Cache);
             (ended, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure) => here.fail(failure),
@@ -154,10 +154,10 @@ async fn leave(here: PageContext) -> Response {
 
 async fn annotate(here: PageContext, Form(given): Form<AnnotatorForm>) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
-    match visits::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
-        Ok(token) => {
-            let cookie = [(header::SET_COOKIE, visits::cookie(&token, here.encrypted))];
-            (cookie, Redirect::to(&here.path("#annotate"))).into_response()
+    match visits::annotate(&here.app, visit, &here.client, given.pin, &given.name).await {
+        Ok(new) => {
+            let cookies = new.cookies(here.client.encrypted);
+            (cookies, Redirect::to(&here.path("#annotate"))).into_response()
         }
         Err(failure) => here.fail(failure),
     }
@@ -188,7 +188,8 @@ async fn show_photo(
             number: before + 1,
             of: photos::count(app, visit, &choice).await?,
             page: before / PER_PAGE + 1,
-            downloads_left: download_quota::downloads_left(app, visit, here.from, &about).await?,
+            downloads_left: download_quota::downloads_left(app, visit, here.client.from, &about)
+                .await?,
             photo,
             about,
             choice,

@@ -1,4 +1,4 @@
-import { banner, byId, call, onSubmit, ready, say } from "./api.js";
+import { banner, byId, call, element, onSubmit, ready, say } from "./api.js";
 import { button, row, sure } from "./studio_common.js";
 
 await banner();
@@ -14,10 +14,10 @@ function show() {
     field.querySelector("input").required = me.second_factor;
   }
   byId("factor-state").textContent = me.second_factor
-    ? "Two-step verification is on. Signing in asks for a code from your app."
+    ? `Two-step verification is on. Signing in asks for a code from your app. Unused recovery codes: ${me.recovery_codes}.`
     : "Two-step verification is off. Signing in asks for your password only.";
   byId("factor-begin").hidden = me.second_factor;
-  byId("factor-remove").hidden = !me.second_factor;
+  byId("factor-change").hidden = !me.second_factor;
 }
 
 // Returns the code as a request field; no field if the account has no second factor.
@@ -44,21 +44,17 @@ onSubmit(byId("password"), async (given) => {
 
 // The second factor is turned on only after a code has proved that the app has the secret.
 let picture = "";
-byId("factor-begin").addEventListener("click", async () => {
-  const state = byId("factor-said");
-  say(state, "");
-  try {
-    const made = await call("POST", "/me/second-factor");
-    URL.revokeObjectURL(picture);
-    // As an image, so that the SVG's markup does not become part of the page.
-    byId("factor-qr").src = picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
-    byId("factor-secret").textContent = new URL(made.otpauth_url).searchParams.get("secret").replace(/.{4}(?=.)/g, "$& ");
-    byId("factor-new").hidden = false;
-    byId("factor-begin").hidden = true;
-    byId("factor-title").focus();
-  } catch (problem) {
-    say(state, problem.message, true);
-  }
+onSubmit(byId("factor-begin"), async (given) => {
+  say(byId("factor-said"), "");
+  const made = await call("POST", "/me/second-factor", { password: given["begin-password"] });
+  byId("factor-begin").reset();
+  URL.revokeObjectURL(picture);
+  // As an image, so that the SVG's markup does not become part of the page.
+  byId("factor-qr").src = picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
+  byId("factor-secret").textContent = new URL(made.otpauth_url).searchParams.get("secret").replace(/.{4}(?=.)/g, "$& ");
+  byId("factor-new").hidden = false;
+  byId("factor-begin").hidden = true;
+  byId("factor-title").focus();
 });
 
 function forget() {
@@ -68,16 +64,38 @@ function forget() {
   byId("factor-new").hidden = true;
 }
 
-async function turn(method, given, form, text) {
-  await call(method, "/me/second-factor", { code: given.replace(/\s/g, "") });
+function showCodes(codes) {
+  byId("recovery-codes").replaceChildren(...codes.map((code) => element("li", {}, element("code", {}, code))));
+  byId("factor-codes").hidden = codes.length === 0;
+}
+
+// Shows the account as it is after a change of the second factor.
+async function changed(form, codes, text) {
   me = await call("GET", "/me");
   form.reset();
   forget();
   show();
+  showCodes(codes);
   say(byId("factor-said"), text);
 }
-onSubmit(byId("factor-confirm"), (given) => turn("PUT", given["confirm-code"], byId("factor-confirm"), "Turned on."));
-onSubmit(byId("factor-remove"), (given) => turn("DELETE", given["remove-code"], byId("factor-remove"), "Turned off."));
+
+onSubmit(byId("factor-confirm"), async (given) => {
+  const { recovery_codes: codes } = await call("PUT", "/me/second-factor", { code: given["confirm-code"].replace(/\s/g, "") });
+  await changed(byId("factor-confirm"), codes, "Turned on.");
+});
+
+let chosen = "remove";
+for (const choice of byId("factor-change").querySelectorAll("button")) choice.addEventListener("click", () => (chosen = choice.value));
+onSubmit(byId("factor-change"), async (given) => {
+  const proof = { password: given["change-password"], code: given["change-code"] };
+  if (chosen === "remove") {
+    await call("DELETE", "/me/second-factor", proof);
+    await changed(byId("factor-change"), [], "Turned off.");
+  } else {
+    const { recovery_codes: codes } = await call("POST", "/me/recovery-codes", proof);
+    await changed(byId("factor-change"), codes, "The earlier recovery codes no longer work.");
+  }
+});
 
 async function showSessions() {
   const sessions = await call("GET", "/me/sessions");

@@ -55,13 +55,10 @@ async function showInvitations() {
 }
 
 onSubmit(byId("invite"), async ({ email, role }) => {
-  const made = await call("POST", `${path}/invitations`, { email, role });
-  const shown = byId("invitation-link");
-  shown.textContent = `${location.origin}/invitation#${made.token}`;
-  shown.hidden = !made.token;
+  await call("POST", `${path}/invitations`, { email, role });
   byId("invite").reset();
   await showInvitations();
-  return "Invited. The link below is shown once. Copy it now if you want to send it yourself.";
+  return `An invitation is on its way to ${email}.`;
 });
 
 ready();

@@ -75,7 +75,11 @@ fn second_factor() -> Markup {
         section.card aria-labelledby="factor-title" {
             h2 #factor-title tabindex="-1" { "Two-step verification" }
             p #factor-state { "…" }
-            button #factor-begin type="button" hidden { "Set up" }
+            form #factor-begin .stack hidden {
+                (field("Your password", "begin-password", "password", "current-password", ""))
+                button type="submit" { "Set up" }
+                (outcome())
+            }
             div #factor-new hidden {
                 div.beside {
                     img #factor-qr .qr alt="QR code for your authenticator app" width="240" height="240";
@@ -90,9 +94,17 @@ fn second_factor() -> Markup {
                     (outcome())
                 }
             }
-            form #factor-remove .stack hidden {
-                (digits("remove-code", "6-digit code from your app"))
-                button.danger type="submit" { "Turn off" }
+            div #factor-codes hidden {
+                p { strong { "Save these recovery codes now." } " Each works once in place of a code from your app. They are not shown again." }
+                ul #recovery-codes .codes {}
+            }
+            form #factor-change .stack hidden {
+                (field("Your password", "change-password", "password", "current-password", ""))
+                (secret_code("change-code", true))
+                div.buttons {
+                    button.danger type="submit" value="remove" { "Turn off" }
+                    button.quiet type="submit" value="renew" { "New recovery codes" }
+                }
                 (outcome())
             }
             p #factor-said .outcome role="status" aria-live="polite" {}
@@ -100,13 +112,17 @@ fn second_factor() -> Markup {
     }
 }
 
-/// Renders a hidden field for a code of the authenticator app. The script shows the field if the account has a
-/// second factor.
+/// Renders a hidden field for a code. The script shows the field if the account has a second factor.
 fn code(name: &str) -> Markup {
+    html! { div data-code hidden { (secret_code(name, false)) } }
+}
+
+/// Renders a field for a code of the authenticator app or a recovery code.
+fn secret_code(name: &str, required: bool) -> Markup {
     html! {
-        div.field data-code hidden {
-            label for=(name) { "6-digit code from your authenticator app" }
-            input id=(name) name=(name) type="text" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{6}" maxlength="6";
+        div.field {
+            label for=(name) { "Code from your authenticator app, or a recovery code" }
+            input id=(name) name=(name) type="text" autocomplete="one-time-code" autocapitalize="characters" maxlength="40" required[required];
         }
     }
 }

@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use super::layout::{field, layout, outcome};
 
 const SCRIPT: &str = "/assets/forms.js";
-const PASSWORD_HINT: &str = "At least 10 characters.";
+const PASSWORD_HINT: &str =
+    "At least 10 characters. Use several uncommon words, or a password manager.";
 
 fn form(title: &str, intro: &str, action: &str, fields: &Markup, button: &str) -> Markup {
     let main = html! {
@@ -47,8 +48,8 @@ pub fn sign_in() -> Markup {
         (field("E-mail", "email", "email", "username", ""))
         (field("Password", "password", "password", "current-password", ""))
         div.field {
-            label for="code" { "6-digit code from your app, if two-step verification is on" }
-            input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="6";
+            label for="code" { "Code from your app, or a recovery code, if two-step verification is on" }
+            input id="code" name="code" type="text" autocomplete="one-time-code" autocapitalize="characters" maxlength="40";
         }
     };
     form("Sign in", "", "sign-in", &fields, "Sign in")
@@ -57,8 +58,13 @@ pub fn sign_in() -> Markup {
 /// Renders the page of an invitation link.
 pub fn invitation() -> Markup {
     let fields = html! {
-        (field("Your name", "name", "text", "name", ""))
-        (field("Password", "password", "password", "new-password", "At least 10 characters. If you already have a PicPick account, enter its password."))
+        p #invitation-own hidden { "You are signed in as " strong #invitation-email { "…" } "." }
+        fieldset #invitation-fields {
+            legend { "Create your account" }
+            (field("Your name", "name", "text", "name", ""))
+            (field("Password", "password", "password", "new-password", PASSWORD_HINT))
+        }
+        p #invitation-account { "Do you have a PicPick account? " a href="/sign-in" { "Sign in" } " to join with it." }
     };
     form("You are invited", "Join a studio on PicPick.", "invitation", &fields, "Join")
 }

@@ -32,7 +32,6 @@ pub fn page() -> Markup {
                 button type="submit" { "Invite" }
                 (outcome())
             }
-            pre #invitation-link hidden tabindex="0" {}
             ul #invitations .rows {}
         }
         template #roles { select { @for (role, _) in ROLES { option value=(role) { (role) } } } }

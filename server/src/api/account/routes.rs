@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{LocalData, SESSION_COOKIE, SignedIn, end_session_headers, set_cookie};
-use crate::http::client_address::Encrypted;
 use crate::http::extract::{self, Body, Path};
 
 #[derive(Deserialize, ToSchema)]

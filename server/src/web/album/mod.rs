@@ -11,7 +11,7 @@ pub mod photo;
 
 use axum::Router;
 use axum::extract::Form;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};

@@ -45,15 +45,7 @@ pub async fn serve(
     let figures = figures
         .map(|at| crate::http::metrics_listener::serve_metrics(&app, at, figures_end.clone()))
         .transpose()?;
-    let (socket, listening) = listener::bind(&app.settings)?;
-    let hosts = AllowedHosts::of(
-        listening,
-        app.settings.tls.is_some(),
-        app.settings.public_url.as_deref(),
-        &app.settings.allowed_hosts,
-    );
-    let router = build_app(app.clone(), hosts);
-    let server = listener::open(router, socket, &app.settings, handle.clone())?;
+    let server = listen(&app, handle.clone())?;
     let keepers = [
         tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
         tokio::spawn(guest::run_notifications(app.clone())),
@@ -102,6 +94,24 @@ pub async fn serve(
     }
     app.db.close().await;
     served
+}
+
+/// Binds the listening address. Returns a future that serves the application there until `handle` shuts it down.
+///
+/// Errors as [`listener::bind`] and [`listener::open`].
+fn listen(
+    app: &App,
+    handle: Handle<SocketAddr>,
+) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
+    let settings = &app.settings;
+    let (socket, listening) = listener::bind(settings)?;
+    let hosts = AllowedHosts::of(
+        listening,
+        settings.tls.is_some(),
+        settings.public_url.as_deref(),
+        &settings.allowed_hosts,
+    );
+    listener::open(build_app(app.clone(), hosts), socket, settings, handle)
 }
 
 async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Result<()> {

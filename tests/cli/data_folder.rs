@@ -222,7 +222,7 @@ fn a_tls_key_that_others_may_read_is_refused() {
     let found = Outcome::of(doctor.args(["doctor", "--json"]).env("PICPICK_TLS_KEY", &key));
     assert_contains(&found.document()["advice"].to_string(), &["chmod 0600"]);
     set_mode(&key, 0o600);
-    assert_contains(&serve(), &["reading the certificate", chain.to_str().unwrap()]);
+    assert_contains(&serve(), &["reading the certificate's key", key.to_str().unwrap()]);
 }
 
 #[test]

@@ -96,7 +96,8 @@ pub async fn serve(
     served
 }
 
-/// Binds the listening address. Returns a future that serves the application there until `handle` shuts it down.
+/// Binds the listening address. Returns a future that serves the application there until `handle` shuts it
+/// down.
 ///
 /// Errors as [`listener::bind`] and [`listener::open`].
 fn listen(

@@ -99,8 +99,8 @@ fn the_metrics_have_the_same_hosts_and_the_operator_adds_others() {
     assert_eq!(send(&host_of(&service), health, &["Host: other.internal"]).0, 421);
 }
 
-/// Requests `/healthz` in HTTP/2 with an authority. Returns the first byte of the response's header block (RFC 7541):
-/// 0x89 for status 204, 0x8c for 400.
+/// Requests `/healthz` in HTTP/2 with an authority. Returns the first byte of the response's header block
+/// (RFC 7541): 0x89 for status 204, 0x8c for 400.
 fn http2(address: &str, authority: Option<&str>) -> u8 {
     let mut block = vec![0x82, 0x86, 0x04, 8];
     block.extend(b"/healthz");

@@ -1,7 +1,7 @@
 use crate::service::Service;
 
-/// Raises the failures of all subjects, so that the delay of a subject with a failure cannot end on a slow machine: it
-/// is the longest of the subject's policy, at least 5 minutes, counted from now.
+/// Raises the failures of all subjects, so that the delay of a subject with a failure cannot end on a slow
+/// machine: it is the longest of the subject's policy, at least 5 minutes, counted from now.
 pub fn lengthen(service: &Service) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let rows = service.change_rows(&format!(

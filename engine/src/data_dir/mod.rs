@@ -67,7 +67,8 @@ impl DataDir {
     /// - `NotData`: the folder contains other files.
     /// - `NewerFormat`: a newer program wrote the folder or the keyring.
     /// - `Damaged`: the `format` file contains no format number, or the keyring's format number is invalid.
-    /// - `Keyring`: collections exist without their keys, the keyring cannot be parsed, or its permissions cannot be
+    /// - `Keyring`: collections exist without their keys, the keyring cannot be parsed, or its permissions
+    ///   cannot be
     ///   restricted to its owner.
     /// - `Io`: the folder cannot be read or created.
     pub fn open(folder: &Path, keyring: Option<&Path>) -> Result<Self> {
@@ -121,7 +122,8 @@ impl DataDir {
         Ok(data)
     }
 
-    /// Returns the keyring's folder and files on which group or others have a permission. Opens and changes nothing.
+    /// Returns the keyring's folder and files on which group or others have a permission. Opens and changes
+    /// nothing.
     ///
     /// # Errors
     ///

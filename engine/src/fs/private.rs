@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// Permission bits of group and others.
 const OF_OTHERS: u32 = 0o077;
 
-/// Returns `folder` and the files in it on which group or others have a permission. Follows symbolic links. Returns an
-/// empty list if the folder does not exist.
+/// Returns `folder` and the files in it on which group or others have a permission. Follows symbolic links.
+/// Returns an empty list if the folder does not exist.
 ///
 /// # Errors
 /// - `Io` if the folder cannot be listed.
@@ -31,11 +31,12 @@ pub(crate) fn exposed(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Removes the permissions of group and others from the `paths` that [`exposed`] returned for `folder`. Leaves a folder
-/// that holds other folders unchanged, because it is no folder for keys only.
+/// Removes the permissions of group and others from the `paths` that [`exposed`] returned for `folder`.
+/// Leaves a folder that holds other folders unchanged, because it is no folder for keys only.
 ///
 /// # Errors
-/// - `Keyring` if a permission cannot be removed, or if the exposed folder holds other folders; the reason names the
+/// - `Keyring` if a permission cannot be removed, or if the exposed folder holds other folders; the reason
+///   names the
 ///   command that removes the permission.
 pub(crate) fn restrict(folder: &Path, paths: &[PathBuf]) -> Result<()> {
     let failed = |reason: String| Error::Keyring { path: folder.to_path_buf(), reason };

@@ -164,8 +164,8 @@ fn folder(path: &Path) -> FolderFindings {
     }
 }
 
-/// Advises on files with secrets that other users may read. Runs before the data folder is opened, because opening it
-/// restricts the keyring's permissions.
+/// Advises on files with secrets that other users may read. Runs before the data folder is opened, because
+/// opening it restricts the keyring's permissions.
 fn permissions(context: &Context, advice: &mut Vec<String>) {
     let Config { data, keyring, .. } = &context.config;
     match DataDir::exposed_keys(data, keyring.as_deref()) {

@@ -76,8 +76,8 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
 }
 
-/// Escapes control characters other than line ends, and bidirectional controls, because file names are untrusted: a
-/// terminal executes control sequences, and reordered text misleads its reader.
+/// Escapes control characters other than line ends, and bidirectional controls, because file names are
+/// untrusted: a terminal executes control sequences, and reordered text misleads its reader.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| -> String {
         let escaped = (c.is_control() && c != '\n') || is_bidi_control(c);

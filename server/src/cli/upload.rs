@@ -66,8 +66,8 @@ pub struct UploadArguments {
 }
 
 impl UploadDestination {
-    /// Returns a client of the service, with the API key of the file or the environment. Prints a note if other users may
-    /// read the file.
+    /// Returns a client of the service, with the API key of the file or the environment. Prints a note if
+    /// other users may read the file.
     pub fn service(&self) -> Result<ApiClient> {
         let key = api_key(self.key_file.as_deref())?;
         if let Some(Err(problem)) = self.key_file.as_deref().map(check_secret_file) {

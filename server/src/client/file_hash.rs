@@ -79,8 +79,8 @@ fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
 }
 
 impl HashedFile {
-    /// Returns the file's name in the form that the service accepts: control characters replaced, invisible ones removed, 200
-    /// characters at most, `photo` if nothing remains.
+    /// Returns the file's name in the form that the service accepts: control characters replaced, invisible
+    /// ones removed, 200 characters at most, `photo` if nothing remains.
     pub fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
         let shown = |c: char| if c.is_control() { '_' } else { c };

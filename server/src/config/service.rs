@@ -134,7 +134,8 @@ fn public_url(text: &str) -> Result<String, UsageError> {
     }
 }
 
-/// Parses a value of `--allow-host`: a name, an IPv4 address or an IPv6 address in brackets, with or without a port.
+/// Parses a value of `--allow-host`: a name, an IPv4 address or an IPv6 address in brackets, with or without
+/// a port.
 fn listed_host(text: &str) -> Result<ListedHost, UsageError> {
     let wrong = || {
         UsageError(format!(

@@ -123,8 +123,8 @@ pub struct ObservabilitySettings {
     pub metrics_listen: Option<SocketAddr>,
     /// Webhook for alerts; `None`: alerts are not posted.
     pub webhook: Option<Webhook>,
-    /// Addresses (`mailto:`, `https:`, `tel:`) for reports of vulnerabilities, most preferred first; empty: the service has
-    /// no `security.txt`.
+    /// Addresses (`mailto:`, `https:`, `tel:`) for reports of vulnerabilities, most preferred first; empty:
+    /// the service has no `security.txt`.
     pub security_contacts: Vec<String>,
 }
 

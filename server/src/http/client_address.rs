@@ -76,12 +76,12 @@ impl FromRequestParts<App> for Encrypted {
     }
 }
 
-/// Returns the client's address: walks `X-Forwarded-For` from its end, beginning with the connection's `peer`, while
-/// the address reached is a trusted proxy's. Each trusted proxy appended the entry before it; entries further left
-/// come from the client. Several header lines are one list (RFC 9110, section 5.3).
+/// Returns the client's address: walks `X-Forwarded-For` from its end, beginning with the connection's
+/// `peer`, while the address reached is a trusted proxy's. Each trusted proxy appended the entry before it;
+/// entries further left come from the client. Several header lines are one list (RFC 9110, section 5.3).
 ///
-/// An entry that is no address ends the walk at the proxy that sent it: the entries to its left are not trusted, so
-/// the client would choose its own address.
+/// An entry that is no address ends the walk at the proxy that sent it: the entries to its left are not
+/// trusted, so the client would choose its own address.
 fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let lines = headers.get_all("x-forwarded-for").into_iter().rev();
     let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
@@ -93,8 +93,8 @@ fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> I
     address
 }
 
-/// Parses an entry of `X-Forwarded-For`: `IP`, `IPV4:PORT`, `[IPV6]` or `[IPV6]:PORT`. Returns an IPv4-mapped address
-/// as IPv4, so that each client and each proxy has one form.
+/// Parses an entry of `X-Forwarded-For`: `IP`, `IPV4:PORT`, `[IPV6]` or `[IPV6]:PORT`. Returns an IPv4-mapped
+/// address as IPv4, so that each client and each proxy has one form.
 fn forwarded_entry(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?.trim_matches([' ', '\t']);
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
@@ -199,7 +199,8 @@ mod tests {
             if !line.is_empty() {
                 headers.append("x-forwarded-for", line.join(",").parse().unwrap());
             }
-            // The oracle: cuts the list after its last unreadable entry, then drops trusted proxies from its end.
+            // The oracle: cuts the list after its last unreadable entry, then drops trusted proxies from its
+            // end.
             let unreadable = list.iter().rposition(|(_, ip)| ip.is_none());
             let readable = list.iter().skip(unreadable.map_or(0, |at| at + 1));
             let chain: Vec<IpAddr> = readable.filter_map(|(_, ip)| *ip).chain([peer]).collect();

@@ -118,8 +118,8 @@ pub fn name(what: &str, text: &str) -> Result<String> {
     line(what, text, 1, 200)
 }
 
-/// Validates one line of `least` to `most` printable characters. Returns the line without invisible characters and
-/// surrounding white space.
+/// Validates one line of `least` to `most` printable characters. Returns the line without invisible
+/// characters and surrounding white space.
 ///
 /// # Errors
 /// - `Invalid` for any other text.

@@ -4,7 +4,8 @@ use super::visible_text::visible;
 
 /// Maximum length of a file name, 255 characters.
 const CHARS_MAX: usize = 255;
-/// The media types of photos with their extensions; the first extension is added to names that have none of them.
+/// The media types of photos with their extensions; the first extension is added to names that have none of
+/// them.
 const EXTENSIONS: [(&str, &[&str]); 3] = [
     ("image/jpeg", &["jpg", "jpeg", "jpe", "jfif"]),
     ("image/png", &["png"]),
@@ -16,9 +17,9 @@ const PICTURES: [&str; 14] = [
     "orf",
 ];
 
-/// The name of a photo's file, for storage, downloads and archives: its only extension comes from the file's media type.
-/// A file can be a valid photo and a valid page or program at the same time, and the extension decides which program a
-/// visitor's computer opens it with.
+/// The name of a photo's file, for storage, downloads and archives: its only extension comes from the file's
+/// media type. A file can be a valid photo and a valid page or program at the same time, and the extension
+/// decides which program a visitor's computer opens it with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName(String);
 
@@ -62,14 +63,14 @@ impl fmt::Display for FileName {
     }
 }
 
-/// Removes dots and white space at both ends: Windows ignores them at the end of a name, Unix hides files that begin
-/// with a dot.
+/// Removes dots and white space at both ends: Windows ignores them at the end of a name, Unix hides files
+/// that begin with a dot.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c == '.' || c.is_whitespace())
 }
 
-/// Replaces each dot that could begin an extension by `_`: the part after it has a letter and no white space. Keeps the
-/// dots of dates, times and abbreviations, as in `2026-05-12 14.33.12` and `Dr. Rao`.
+/// Replaces each dot that could begin an extension by `_`: the part after it has a letter and no white space.
+/// Keeps the dots of dates, times and abbreviations, as in `2026-05-12 14.33.12` and `Dr. Rao`.
 fn without_extensions(stem: &str) -> String {
     let mut parts = stem.split('.');
     let mut whole = parts.next().unwrap_or_default().to_owned();

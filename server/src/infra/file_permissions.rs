@@ -5,14 +5,16 @@ use rustix::process::geteuid;
 
 /// Permission bits that a secret file of this process's user must not have: all of group and others.
 const OWN_FORBIDDEN: u32 = 0o077;
-/// Permission bits that a secret file of another user must not have: all except reading by its group, through which
-/// that user lends the file to this process.
+/// Permission bits that a secret file of another user must not have: all except reading by its group, through
+/// which that user lends the file to this process.
 const LENT_FORBIDDEN: u32 = 0o037;
 
-/// Checks that only this process's user or, for a file of another user, the file's group may read a secret file.
+/// Checks that only this process's user or, for a file of another user, the file's group may read a secret
+/// file.
 ///
 /// # Errors
-/// - A sentence that names the file and the command that mends it, if other users have a permission, or if the file
+/// - A sentence that names the file and the command that mends it, if other users have a permission, or if
+///   the file
 ///   cannot be found.
 pub fn check_secret_file(path: &Path) -> Result<(), String> {
     let name = path.display();

@@ -19,6 +19,9 @@ const LENGTH_MIN: usize = 10;
 /// Greatest length of a password, in characters.
 const LENGTH_MAX: usize = 200;
 
+/// Separators of the words of a name or an e-mail address.
+const SEPARATORS: [char; 3] = ['@', '.', ' '];
+
 /// Checks a new password: its length, and that it is not easily guessed. `personal` are words that an attacker
 /// knows of the user, such as name and e-mail address.
 ///
@@ -32,8 +35,13 @@ pub fn check_password(password: &str, personal: &[&str]) -> Result<()> {
             "password: expected {LENGTH_MIN} to {LENGTH_MAX} characters, received {count}."
         )));
     }
-    let words: Vec<&str> = personal.iter().flat_map(|text| text.split(['@', '.', ' '])).collect();
-    let inputs: Vec<&str> = words.iter().chain(personal).copied().chain(["picpick"]).collect();
+    // The estimator compares whole words, so names are given also word by word and written as one word.
+    let words = personal.iter().flat_map(|text| text.split(SEPARATORS));
+    let joined: Vec<String> =
+        personal.iter().map(|text| text.split(SEPARATORS).collect()).collect();
+    let joined = joined.iter().map(String::as_str);
+    let inputs: Vec<&str> =
+        words.chain(joined).chain(personal.iter().copied()).chain(["picpick"]).collect();
     if zxcvbn(password, &inputs).score() < Score::Two {
         return Err(ApiError::invalid(
             "password: this password is common or easily guessed; use several uncommon words, or a password manager.",

@@ -1,9 +1,10 @@
-//! Invisible characters in names. They reorder or hide text: with U+202E, `gpj.exe` is displayed as `exe.jpg`, and two
-//! names that differ in U+200B only look equal (Unicode Technical Report 36, "Unicode Security Considerations").
+//! Invisible characters in names. They reorder or hide text: with U+202E, `gpj.exe` is displayed as
+//! `exe.jpg`, and two names that differ in U+200B only look equal (Unicode Technical Report 36, "Unicode
+//! Security Considerations").
 
 /// Returns `text` without invisible characters. Keeps joiners and variation selectors where they change what is
-/// displayed: U+200C and U+200D inside words of Arabic and Indic scripts (Unicode Standard Annex 31, section 2.3), and
-/// U+200D and U+FE0F in emoji.
+/// displayed: U+200C and U+200D inside words of Arabic and Indic scripts (Unicode Standard Annex 31, section
+/// 2.3), and U+200D and U+FE0F in emoji.
 pub fn visible(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();

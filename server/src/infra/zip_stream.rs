@@ -137,8 +137,8 @@ fn write(
 }
 
 /// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces
-/// path separators, control and reserved characters by `_`, and removes invisible characters from the folder's name; a name in `taken` gets the photo's `id` as a
-/// prefix.
+/// path separators, control and reserved characters by `_`, and removes invisible characters from the
+/// folder's name; a name in `taken` gets the photo's `id` as a prefix.
 pub fn entry_path(
     folder: Option<&str>,
     name: &FileName,

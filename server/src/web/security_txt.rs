@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::infra::clock::now_s;
 
 const PATH: &str = "/.well-known/security.txt";
-/// Time after the service's start at which the file expires: 180 days. RFC 9116, section 2.5.5, recommends less than a
-/// year, so that researchers do not use an abandoned contact; each start confirms the contact.
+/// Time after the service's start at which the file expires: 180 days. RFC 9116, section 2.5.5, recommends
+/// less than a year, so that researchers do not use an abandoned contact; each start confirms the contact.
 const VALID_S: i64 = 180 * 86_400;
 
 /// Returns the route of the file, or no route without a contact.

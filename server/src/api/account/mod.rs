@@ -1,8 +1,8 @@
 //! User accounts: setup of the first account, sign-in and sign-out, passwords, sessions, second factor.
 //!
-//! `routes.rs` and `second_factor.rs` hold the HTTP handlers and `service.rs` the rules. `credentials.rs` proves an
-//! account by password, `totp.rs` codes and `recovery_codes.rs`. `reset.rs` and `email.rs` handle links sent by
-//! e-mail. `infra/password_hasher.rs` hashes passwords.
+//! `routes.rs` and `second_factor.rs` hold the HTTP handlers and `service.rs` the rules. `credentials.rs`
+//! proves an account by password, `totp.rs` codes and `recovery_codes.rs`. `reset.rs` and `email.rs` handle
+//! links sent by e-mail. `infra/password_hasher.rs` hashes passwords.
 
 pub mod credentials;
 pub mod email;

@@ -173,8 +173,8 @@ pub async fn place(
     Ok(())
 }
 
-/// Checks a text of one or more lines. Returns the text without invisible characters. Errors: `Invalid` if the text has more than 1,000 characters, or control
-/// characters other than line breaks.
+/// Checks a text of one or more lines. Returns the text without invisible characters. Errors: `Invalid` if
+/// the text has more than 1,000 characters, or control characters other than line breaks.
 fn text(what: &str, text: &str) -> Result<String> {
     let text = text.split('\n').map(visible).collect::<Vec<_>>().join("\n");
     let (text, count) = (text.trim(), text.trim().chars().count());

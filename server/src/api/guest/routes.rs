@@ -97,8 +97,8 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
     }))
 }
 
-/// Ends the guest's session, removes its cookie, and makes the browser delete cached photos. The server keeps the guest's
-/// data.
+/// Ends the guest's session, removes its cookie, and makes the browser delete cached photos. The server keeps
+/// the guest's data.
 #[utoipa::path(delete, path = "/guest/session",
     operation_id = "guest_session_delete", tag = "guest", responses((status = 204)))]
 pub async fn sign_out(
@@ -191,9 +191,9 @@ pub async fn archive(
     }))
 }
 
-/// Withdraws the guest's consent and erases the guest's template, sessions and e-mail tokens at once. Makes the browser
-/// delete cached photos and the stored guest link.
-/// The response is the signed receipt of the erasure.
+/// Withdraws the guest's consent and erases the guest's template, sessions and e-mail tokens at once. Makes
+/// the browser delete cached photos and the stored guest link. The response is the signed receipt of the
+/// erasure.
 #[utoipa::path(delete, path = "/guest", operation_id = "guest_account_delete", tag = "guest", params(ErasureReceipt),
     responses((status = 200, body = EventReceipt)))]
 pub async fn leave(

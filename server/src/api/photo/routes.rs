@@ -96,7 +96,8 @@ pub async fn show(
     one(&app, &grant, &photo).await.map(Json)
 }
 
-/// Renames a photo or moves it to another folder. The name's extension becomes the one of the photo's media type.
+/// Renames a photo or moves it to another folder. The name's extension becomes the one of the photo's media
+/// type.
 #[utoipa::path(patch, path = "/events/{event}/photos/{photo}", operation_id = "photo_update", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)), request_body = PhotoChange,
     responses((status = 200, body = Photo)))]

@@ -81,8 +81,8 @@ pub enum FaceRole {
     Subject,
 }
 
-/// Writes `sheet` to `path` atomically (temporary file and rename); replaces a file at `path`. The file has mode 0600,
-/// because it shows faces.
+/// Writes `sheet` to `path` atomically (temporary file and rename); replaces a file at `path`. The file has
+/// mode 0600, because it shows faces.
 pub fn write(path: &Path, sheet: &ContactSheet) -> Result<()> {
     let html = render(sheet);
     let mut name = path.file_name().unwrap_or_default().to_owned();

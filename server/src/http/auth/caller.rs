@@ -182,8 +182,9 @@ pub enum LocalData {
     CacheAndStorage,
 }
 
-/// Returns the response headers that end a session in the browser: they delete the cookie `name` and `data` (Clear Site
-/// Data, W3C working draft). They leave other cookies, because the directive `cookies` deletes those of all subdomains.
+/// Returns the response headers that end a session in the browser: they delete the cookie `name` and `data`
+/// (Clear Site Data, W3C working draft). They leave other cookies, because the directive `cookies` deletes
+/// those of all subdomains.
 pub fn end_session_headers(
     name: &str,
     encrypted: bool,

@@ -53,7 +53,8 @@ pub fn bind(settings: &Settings) -> Result<(TcpListener, SocketAddr)> {
 /// Returns a future that serves `app` on `listener` until `handle` shuts it down.
 ///
 /// # Errors
-/// - The certificate or its key cannot be read, other users may read the key, or the two do not belong together.
+/// - The certificate or its key cannot be read, other users may read the key, or the two do not belong
+///   together.
 pub fn open(
     app: Router,
     listener: TcpListener,

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use crate::config::settings::ListedHost;
 use crate::error::{ApiError, ErrorKind, Result};
 
-/// The hosts that a listener serves. A page of another site that resolves its own name to this machine's address (DNS
-/// rebinding) names its own host in its requests, and gets no response.
+/// The hosts that a listener serves. A page of another site that resolves its own name to this machine's
+/// address (DNS rebinding) names its own host in its requests, and gets no response.
 #[derive(Clone, Debug)]
 pub struct AllowedHosts {
     hosts: Arc<[AllowedHost]>,
@@ -30,8 +30,9 @@ enum AllowedHost {
 }
 
 impl AllowedHosts {
-    /// Returns the hosts of the listener at `listening`: its address, the host of the public URL, and the hosts that the
-    /// operator `added`. Without a public URL, loopback names and addresses are allowed at the listener's port.
+    /// Returns the hosts of the listener at `listening`: its address, the host of the public URL, and the
+    /// hosts that the operator `added`. Without a public URL, loopback names and addresses are allowed at the
+    /// listener's port.
     pub fn of(
         listening: SocketAddr,
         encrypted: bool,
@@ -74,11 +75,12 @@ impl AllowedHosts {
         })
     }
 
-    /// Checks the host of a request: `Host` and, in HTTP/2 and in a request target in absolute form, the authority of
-    /// `target`.
+    /// Checks the host of a request: `Host` and, in HTTP/2 and in a request target in absolute form, the
+    /// authority of `target`.
     ///
     /// # Errors
-    /// - `BadRequest` unless the request has one host: several `Host` headers, none in HTTP/1.1 (RFC 9112, section
+    /// - `BadRequest` unless the request has one host: several `Host` headers, none in HTTP/1.1 (RFC 9112,
+    ///   section
     ///   3.2), or an invalid one.
     /// - `ForeignHost` if this listener does not serve the host.
     fn check(&self, version: Version, target: &Uri, headers: &HeaderMap) -> Result<()> {

@@ -1,5 +1,5 @@
-//! Middleware around every handler: request id and access log, allowed hosts, client address, rate limits and admission
-//! control, CORS, idempotency keys, security headers.
+//! Middleware around every handler: request id and access log, allowed hosts, client address, rate limits and
+//! admission control, CORS, idempotency keys, security headers.
 
 pub mod access_log;
 pub mod allowed_hosts;

@@ -9,8 +9,8 @@
 //! cookies, OWASP Authentication Cheat Sheet). Strangers' attempts delay strangers and never the owner's known
 //! browser.
 //!
-//! Secrets of 256 random bits (links, sessions, API keys) have no lockout, because nobody finds one by guessing
-//! and a lockout would only let an attacker shut out others. The rate limit bounds the attempts.
+//! Secrets of 256 random bits (links, sessions, API keys) have no lockout, because guessing finds none of
+//! them, and a lockout would only let an attacker shut out others. The rate limit bounds the attempts.
 
 use std::net::IpAddr;
 
@@ -109,7 +109,7 @@ impl GuessableSecret {
     ///
     /// Sign-in: an attacker with many addresses tries 10 passwords at once and then one per hour. A PIN: 100 at
     /// once and then one per 15 minutes, so that half of the 10^6 PINs of six digits take 14 years, and the
-    /// mistyped PINs of a party of several hundred guests delay nobody.
+    /// mistyped PINs of a party of several hundred guests cause no delay.
     fn subject_policy(self) -> LockoutPolicy {
         match self {
             Self::SignIn | Self::Reauthentication => policy(10, 30, 3600, 3600),
@@ -118,8 +118,8 @@ impl GuessableSecret {
         }
     }
 
-    /// Returns the policy for one network of strangers, which may be a venue's or an office's with many people. An
-    /// IPv6 address counts as its /64 network.
+    /// Returns the policy for one network of strangers, which may be a venue's or an office's with many
+    /// people. An IPv6 address counts as its /64 network.
     fn network_policy(self) -> LockoutPolicy {
         match self {
             Self::SignIn | Self::Reauthentication => policy(30, 5, 600, 60),
@@ -214,7 +214,8 @@ impl LockoutPolicy {
     /// Counts one attempt of `subject`.
     ///
     /// # Errors
-    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops the
+    /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops
+    ///   the
     ///   transaction, so that the attempt is not counted.
     async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
         let now = now_s();

@@ -83,7 +83,7 @@ fn a_key_is_for_one_request_of_one_caller(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let (events, keys) = (format!("/studios/{studio}/events"), format!("/studios/{studio}/keys"));
-    let body = json!({ "name": "Wedding", "role": "viewer" });
+    let body = json!({ "name": "Wedding", "role": "viewer", "legal_basis": "consent" });
     post(&owner.client, &events, "k", &body).is(201);
     post(&owner.client, &events, "k", &json!({ "name": "Other", "legal_basis": "consent" }))
         .fails(422, "invalid");

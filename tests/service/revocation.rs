@@ -112,11 +112,11 @@ fn an_upload_of_a_removed_member_becomes_no_photo(service: Service) {
     let place = place_of(&announced);
     let address = service.address();
     let address = address.strip_prefix("http://").unwrap().to_owned();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
     let cookie = member.client.cookie().unwrap();
     write!(
         stream,
-        "PATCH /api/v1{place} HTTP/1.1\r\nHost: here\r\nCookie: {cookie}\r\nConnection: close\r\n\
+        "PATCH /api/v1{place} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nConnection: close\r\n\
          Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n\
          Content-Length: {}\r\n\r\n",
         picture.len()

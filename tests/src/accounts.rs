@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
-use crate::outbox::latest_to;
+use crate::outbox::latest_where;
 use crate::service::Service;
 use crate::smtp::token;
 
@@ -126,9 +128,13 @@ impl Service {
         Person { client, id, email, password }
     }
 
-    /// Returns the token of the latest invitation in the mailbox of `email`.
+    /// Waits for an invitation to `email` whose token was not returned before. Returns its token.
     pub fn invitation_token(&self, email: &str) -> String {
-        let token = token(&latest_to(self, email, "ppi_"), "ppi_");
+        static RETURNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let is_new =
+            |mail: &str| mail.contains("#ppi_") && !RETURNED.lock().contains(&token(mail, "ppi_"));
+        let token = token(&latest_where(self, email, is_new), "ppi_");
+        RETURNED.lock().insert(token.clone());
         self.remember(&token);
         token
     }

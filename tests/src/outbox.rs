@@ -43,6 +43,11 @@ pub fn only_with<'a>(mails: &'a [String], part: &str) -> &'a str {
 
 /// Waits for a mail to `to` that contains `part` in the outbox folder. Returns the latest one.
 pub fn latest_to(service: &Service, to: &str, part: &str) -> String {
+    latest_where(service, to, |mail| mail.contains(part))
+}
+
+/// Waits for a mail to `to` that `is_wanted` accepts in the outbox folder. Returns the latest one.
+pub fn latest_where(service: &Service, to: &str, is_wanted: impl Fn(&str) -> bool) -> String {
     let end = Instant::now() + SENT_MAX;
     let header = format!("To: {to}\r\n");
     loop {
@@ -53,13 +58,13 @@ pub fn latest_to(service: &Service, to: &str, part: &str) -> String {
             .map(|path| (path.metadata().unwrap().modified().unwrap(), path))
             // Quoted-printable wraps long lines with a soft line break.
             .map(|(at, path)| (at, std::fs::read_to_string(path).unwrap().replace("=\r\n", "")))
-            .filter(|(_, mail)| mail.contains(&header) && mail.contains(part))
+            .filter(|(_, mail)| mail.contains(&header) && is_wanted(mail))
             .collect();
         mails.sort();
         if let Some((_, mail)) = mails.pop() {
             return mail;
         }
-        assert!(Instant::now() < end, "no mail to {to} with {part}");
+        assert!(Instant::now() < end, "no such mail to {to}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -48,7 +48,7 @@ const TABLE: &[(&str, &[(&str, Guard)])] = &[
     ("POST /me/recovery-codes", &[("code", Guard::Lockout), ("password", Guard::Lockout)]),
     ("POST /guest/session", &[("token", Guard::Random)]),
     ("POST /guest/registrations", &[("token", Guard::Random)]),
-    ("POST /guest/invitations", &[("token", Guard::Random)]),
+    ("POST /guest/invitation", &[("token", Guard::Random)]),
     ("POST /guest/requests", &[("token", Guard::Random)]),
     ("POST /guest/notifications/confirm", &[("token", Guard::Random)]),
     ("PUT /guest/group", &[("code", Guard::Lockout)]),
@@ -131,10 +131,11 @@ impl World {
         super::sign_in::with_second_factor(service, &guarded);
         let event = owner.new_event(&studio, "Wedding");
         let photos = Album { client: owner.client.clone(), event: event.clone() };
-        let photo = photos.upload("obama.jpg", &std::fs::read(sample("obama.jpg")).unwrap());
+        let portrait = std::fs::read(sample("obama.jpg")).unwrap();
+        photos.upload("obama.jpg", &portrait);
         photos.wait_until_indexed();
-        let face = owner.client.get(&photos.path(&format!("/photos/{photo}"))).is(200).document();
-        let face = face["faces"][0]["id"].as_str().expect("a face").to_owned();
+        let found = photos.search(&portrait, "").is(200).document();
+        let face = found["matches"][0]["face"].as_str().expect("a face").to_owned();
         let guest = let_in(service, &owner, &event, &face);
         let new = json!({ "name": "Album", "view_pin": "482913", "annotate_pin": "570264" });
         let album = owner.client.post(&photos.path("/albums"), &new).is(201).field("id");

@@ -59,7 +59,7 @@ fn an_invitation_can_be_withdrawn_and_expires(service: Service) {
     let withdrawn = owner.invite(&studio, &emails[0], "viewer", None).is(201);
     let token = service.invitation_token(&emails[0]);
     let path = format!("/studios/{studio}/invitations/{}", withdrawn.field("id"));
-    owner.client.delete(&path).is(200);
+    owner.client.delete(&path).is(204);
     owner.client.delete(&path).fails(404, "not_found");
     let guest = service.client();
     let body = accept(&token, &new_password());

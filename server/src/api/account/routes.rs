@@ -131,7 +131,7 @@ pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Respon
     end_session(&app, &person.user, &person.session).await?;
     let [plain, _] = end_session_headers(SESSION_COOKIE, false, LocalData::Cache);
     let encrypted = end_session_headers(SESSION_COOKIE, true, LocalData::Cache);
-    Ok((StatusCode::NO_CONTENT, encrypted, AppendHeaders([plain])).into_response())
+    Ok((StatusCode::NO_CONTENT, encrypted, AppendHeaders([plain]), ()).into_response())
 }
 
 async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {

@@ -53,7 +53,7 @@ pub struct ConsentRecord {
     /// The event's end in the text, seconds since the Unix epoch; 0 if the consent was given before texts
     /// contained the end.
     pub event_ends_unix_s: i64,
-    /// The purpose in the text.
+    // The purpose in the consent text. A doc comment here would become a second schema, of type `object`.
     #[schema(inline)]
     pub purpose: Purpose,
     /// The time until which the consent covers the event, seconds since 1970. If the event ends later,

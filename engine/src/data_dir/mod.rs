@@ -4,6 +4,7 @@
 //! chooses, contains the keys. Each folder `collections/ID/` contains the RocksDB database of one collection;
 //! ID is random.
 
+mod checkpoints;
 mod purge;
 mod residue_report;
 
@@ -101,7 +102,8 @@ impl DataDir {
             erasure_log: Arc::new(erasure_log),
             warnings: Vec::new(),
         };
-        data.warnings = data.resume_purges();
+        data.warnings = data.advance_checkpoint();
+        data.warnings.extend(data.resume_purges());
         for id in data.erasure_log.keyring.damaged()? {
             data.warnings.push(format!(
                 "the keyring's entry of collection {id} is damaged: its data cannot be read; purge it with 'picpick collections delete {id} --yes', or restore the latest copy of the keyring"

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::config::settings::Settings;
 use crate::error::ApiError;
 use crate::http::listener;
-use crate::infra::{alerts, mail, rate_limit};
+use crate::infra::{alerts, audit_log, mail, rate_limit};
 use crate::router::build_app;
 
 /// Time limit of each step of a graceful shutdown, 20 s: for the requests in progress, and then for the worker's
@@ -38,6 +38,7 @@ pub async fn serve(
     let app = App::open(settings).await?;
     raise_file_limit();
     rate_limit::sync(&app.db, &app.rate_limiter).await.map_err(startup_error)?;
+    checkpoint_audit(&app).await;
     let handle = Handle::new();
     let figures = app.settings.operations.metrics_listen;
     let figures_end = Handle::new();
@@ -49,6 +50,10 @@ pub async fn serve(
         tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
         tokio::spawn(guest::run_notifications(app.clone())),
         tokio::spawn(run_retention(app.clone())),
+        tokio::spawn({
+            let app = app.clone();
+            async move { audit_log::run_checkpoints(&app.db, &app.face_engine).await }
+        }),
         tokio::spawn({
             let app = app.clone();
             async move { rate_limit::run_rate_limit_sync(&app.db, &app.rate_limiter).await }
@@ -91,8 +96,17 @@ pub async fn serve(
     if let Err(failure) = rate_limit::sync(&app.db, &app.rate_limiter).await {
         tracing::error!(reason = %startup_error(failure), "rate limit sync failed");
     }
+    checkpoint_audit(&app).await;
     app.db.close().await;
     served
+}
+
+/// Writes a checkpoint of the audit log. Logs a failure and does not stop the service, because the operator needs
+/// the service to look into the cause.
+async fn checkpoint_audit(app: &App) {
+    if let Err(failure) = audit_log::advance(&app.db, &app.face_engine).await {
+        tracing::error!(reason = failure.reason(), "audit checkpoint failed");
+    }
 }
 
 async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Result<()> {

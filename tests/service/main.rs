@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod album;
 mod audit_and_receipts;
+mod audit_chain;
 mod compat;
 mod coverage;
 mod folder;

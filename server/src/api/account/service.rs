@@ -252,12 +252,19 @@ fn report_guessing(app: &App, account: Option<&str>) {
 /// disclose whether the address, the password or the code was wrong.
 async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
     report_guessing(app, known.as_deref());
-    count_failure(app, subjects).await?;
+    count_failure(app, subjects, "sign_in_failed", known.as_deref()).await?;
     let detail = "The e-mail address, the password or the code is wrong; check them and try again.";
     Err(ApiError::new(ErrorKind::WrongCredentials, detail))
 }
 
-async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
+/// Counts a failure for `subjects`, and for the audit log. The log names the account and neither the address that
+/// was typed nor the client's: all unknown accounts count as one.
+async fn count_failure(
+    app: &App,
+    subjects: &[String],
+    action: &str,
+    known: Option<&str>,
+) -> Result<()> {
     let now = now_s();
     let mut tx = app.db.write().await?;
     for subject in subjects {
@@ -272,6 +279,9 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
         .execute(&mut *tx)
         .await?;
     }
+    let target = known.unwrap_or_default();
+    let deed = AuditEvent { studio: "", actor: "unknown", action, target, detail: "" };
+    audit_log::count(&mut tx, deed).await?;
     Ok(tx.commit().await?)
 }
 
@@ -334,7 +344,7 @@ pub async fn refuse_guesses_of(app: &App, user: &str) -> Result<()> {
 /// Counts a failed reauthentication of a signed-in user.
 pub async fn count_guess_of(app: &App, user: &str) -> Result<()> {
     report_guessing(app, Some(user));
-    count_failure(app, &[proof_of(user)]).await
+    count_failure(app, &[proof_of(user)], "reauthentication_failed", Some(user)).await
 }
 
 /// Returns the account's row if `password` is correct. Otherwise counts a failure.

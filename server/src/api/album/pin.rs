@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::alerts::Pattern;
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::rate_limit::{LockoutPolicy, network, refund};
 
 /// Minimum number of digits of a PIN.
@@ -73,6 +74,17 @@ pub async fn check(
     let pin = Zeroizing::new(pin.chars().filter(|c| !c.is_whitespace()).take(100).collect());
     if !app.secret_hasher.verify(pin, Some(hash)).await? {
         notice();
+        let mut tx = app.db.write().await?;
+        let PinScope { album, studio, .. } = scope;
+        let deed = AuditEvent {
+            studio,
+            actor: "unknown",
+            action: "album_pin_failed",
+            target: album,
+            detail: "",
+        };
+        audit_log::count(&mut tx, deed).await?;
+        tx.commit().await?;
         return Err(ApiError::new(
             ErrorKind::WrongCredentials,
             "The PIN is wrong; enter it again.",

@@ -19,6 +19,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (10, "consent ends", include_str!("../../../migrations/0010_consent_ends.sql")),
     (11, "budgets", include_str!("../../../migrations/0011_budgets.sql")),
     (12, "standard terms", include_str!("../../../migrations/0012_standard_terms.sql")),
+    (14, "audit keys", include_str!("../../../migrations/0014_audit_keys.sql")),
 ];
 
 #[derive(Debug)]

@@ -46,27 +46,7 @@ pub async fn serve(
         .map(|at| crate::http::metrics_listener::serve_metrics(&app, at, figures_end.clone()))
         .transpose()?;
     let server = listener::open(build_app(app.clone()), &app.settings, handle.clone())?;
-    let keepers = [
-        tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
-        tokio::spawn(guest::run_notifications(app.clone())),
-        tokio::spawn(run_retention(app.clone())),
-        tokio::spawn({
-            let app = app.clone();
-            async move { audit_log::run_checkpoints(&app.db, &app.face_engine).await }
-        }),
-        tokio::spawn({
-            let app = app.clone();
-            async move { rate_limit::run_rate_limit_sync(&app.db, &app.rate_limiter).await }
-        }),
-        tokio::spawn({
-            let app = app.clone();
-            async move { alerts::run_alerts(&app.alerts).await }
-        }),
-        tokio::spawn({
-            let app = app.clone();
-            async move { mail::run_outbox(&app.mailer, resolve_reset).await }
-        }),
-    ];
+    let keepers = spawn_keepers(&app);
     let figures = figures.map(|(address, serving)| {
         tell(&format!("Metrics are at http://{address}/metrics"));
         tokio::spawn(serving)
@@ -99,6 +79,31 @@ pub async fn serve(
     checkpoint_audit(&app).await;
     app.db.close().await;
     served
+}
+
+/// Starts the background loops that run until the service stops.
+fn spawn_keepers(app: &App) -> [JoinHandle<()>; 7] {
+    [
+        tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
+        tokio::spawn(guest::run_notifications(app.clone())),
+        tokio::spawn(run_retention(app.clone())),
+        tokio::spawn({
+            let app = app.clone();
+            async move { audit_log::run_checkpoints(&app.db, &app.face_engine).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { rate_limit::run_rate_limit_sync(&app.db, &app.rate_limiter).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { alerts::run_alerts(&app.alerts).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { mail::run_outbox(&app.mailer, resolve_reset).await }
+        }),
+    ]
 }
 
 /// Writes a checkpoint of the audit log. Logs a failure and does not stop the service, because the operator needs

@@ -241,7 +241,7 @@ fn the_log_is_intact_after_every_kill(mut service: Service) {
     let mut rng = Rng::seeded("audit kills");
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "Wedding");
-    let mut made = 0;
+    let (mut tried, mut made) = (0, 0);
     for _ in 0..times("PICPICK_TEST_AUDIT_KILLS", 6) {
         let (process, delay) = (service.process_id(), Duration::from_millis(rng.throw(3000)));
         let killer = std::thread::spawn(move || {
@@ -249,7 +249,9 @@ fn the_log_is_intact_after_every_kill(mut service: Service) {
             rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
         });
         loop {
-            let body = json!({ "name": format!("Folder {made}") }).to_string().into_bytes();
+            // The answer to an action may be lost, so a name is never used again.
+            tried += 1;
+            let body = json!({ "name": format!("Folder {tried}") }).to_string().into_bytes();
             let sent = owner.client.try_send(picpick_tests::client::Request {
                 method: "POST".into(),
                 path: format!("/events/{event}/folders"),

@@ -142,3 +142,89 @@ fn receipt_faults(
     }
     Ok(findings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Keyring;
+    use crate::erasure_log::{ErasedData, PurgeSubject, ReceiptBody, ScanExtent};
+    use crate::ids::CollectionId;
+
+    const PHOTOS: ErasedData = ErasedData::Photos(Vec::new());
+
+    fn log() -> (tempfile::TempDir, ErasureLog) {
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = Keyring::create(&folder.path().join("keyring")).unwrap();
+        let log = ErasureLog::of(folder.path(), keyring);
+        (folder, log)
+    }
+
+    fn body(erasure: u64) -> ReceiptBody {
+        ReceiptBody {
+            format: String::new(),
+            number: 0,
+            previous: String::new(),
+            subject: PurgeSubject::Photos,
+            collection: "0".repeat(32),
+            key_fingerprint: String::new(),
+            erasure,
+            photos: Some(1),
+            faces: None,
+            begun_unix_s: 1,
+            key_destroyed_unix_s: None,
+            kek_generation_destroyed: None,
+            finished_unix_s: 2,
+            scanned: ScanExtent { files: 0, bytes: 0, needles: 0 },
+            residue: 0,
+            backups_expire_unix_s: None,
+            public_key: String::new(),
+            audit: None,
+        }
+    }
+
+    fn heads(log: &ErasureLog) -> [u64; 2] {
+        let checkpoint = log.keyring.checkpoint().unwrap();
+        [checkpoint.erasure_log.number, checkpoint.receipts.number]
+    }
+
+    /// A process that is killed between a record and its checkpoint leaves an older checkpoint.
+    #[test]
+    fn records_written_without_their_checkpoint_are_caught_up() {
+        let (_folder, log) = log();
+        log.append(CollectionId([1; 16]), PHOTOS).unwrap();
+        log.issue_receipt(&body(1)).unwrap();
+        assert_eq!(heads(&log), [1, 1]);
+        let named = log.keyring.checkpoint().unwrap();
+        log.ledger.append(&named.erasure_log, CollectionId([2; 16]), PHOTOS).unwrap();
+        log.receipts.write(body(2), &log.keyring.signer().unwrap(), &named).unwrap();
+        assert_eq!(heads(&log), [1, 1]);
+        assert_eq!(log.review().unwrap(), [""; 0], "an older checkpoint is normal");
+        assert_eq!(log.catch_up().unwrap(), [""; 0]);
+        assert_eq!(heads(&log), [2, 2]);
+    }
+
+    #[test]
+    fn a_cut_is_reported_and_the_checkpoint_is_not_set_back() {
+        let (folder, log) = log();
+        for erasure in 1..=3 {
+            log.append(CollectionId([1; 16]), PHOTOS).unwrap();
+            log.issue_receipt(&body(erasure)).unwrap();
+        }
+        std::fs::remove_file(log.receipts.files().unwrap().pop().unwrap()).unwrap();
+        for copy in ["keyring/ledger", "ledger"] {
+            let path = folder.path().join(copy);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let kept: String = text.split_inclusive('\n').take(2).collect();
+            std::fs::write(path, kept).unwrap();
+        }
+        assert_eq!(log.catch_up().unwrap().len(), 2);
+        assert_eq!(heads(&log), [3, 3]);
+        assert_eq!(log.review().unwrap().len(), 2);
+        assert!(log.erasures().is_err() && log.append(CollectionId([1; 16]), PHOTOS).is_err());
+        assert_eq!(log.accept_losses().unwrap(), (vec![3], 1));
+        assert_eq!(log.review().unwrap(), [""; 0]);
+        assert_eq!(log.append(CollectionId([1; 16]), PHOTOS).unwrap().number, 3);
+        assert_eq!(log.issue_receipt(&body(4)).unwrap().receipt.number, 4);
+        assert_eq!(log.review().unwrap(), [""; 0]);
+    }
+}

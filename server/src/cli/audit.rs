@@ -112,7 +112,7 @@ async fn check(
     let expected = Expectation {
         key: &keyring.key,
         checkpoint: keyring.checkpoint.clone(),
-        other_keys: &others.other_keys,
+        other_keys: Some(&others.other_keys),
         kept_head,
     };
     let report = verify(db, &expected).await.map_err(reason)?;
@@ -171,7 +171,7 @@ async fn accept(db: &Db, keyring: &Keyring, others: &OtherKeys, yes: bool) -> Re
     let expected = Expectation {
         key: &keyring.key,
         checkpoint: None,
-        other_keys: &others.other_keys,
+        other_keys: Some(&others.other_keys),
         kept_head: None,
     };
     // The checkpoint is left out on purpose: the entries that are left must be intact without it.

@@ -25,9 +25,9 @@ Examples:
 
 With --json: {\"valid\", \"key\", \"receipts\": [receipt], \"faults\": [text]}.";
 const ACCEPT_AFTER: &str = "\
-After a restore of an older data folder and keyring, 'picpick receipt verify'
-and 'picpick doctor' report receipts and erasures that are lost. This command
-accepts the loss. The signed checkpoint in the keyring keeps what was lost, and
+After a restore of an older data folder, 'picpick receipt verify' and 'picpick
+doctor' report receipts and erasures that are lost. This command accepts the
+loss. The signed checkpoint in the keyring keeps what was lost, and
 no later receipt takes the number of a lost one.
 
 With --json: {\"receipts_lost\": [number], \"erasures_lost\"}.";

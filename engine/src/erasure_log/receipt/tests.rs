@@ -107,7 +107,8 @@ fn the_form_is_canonical_and_the_schema_names_every_field() {
     let log = receipt_folder();
     let text = String::from_utf8(log.write(1).to_bytes().unwrap()).unwrap();
     assert!(
-        text.starts_with(r#"{"receipt":{"backups_expire_unix_s":null,"begun_unix_s":"#),
+        text.starts_with(r#"{"receipt":{"audit":{"hash":""#)
+            && text.contains(r#"},"backups_expire_unix_s":null,"begun_unix_s":"#),
         "{text}"
     );
     assert!(!text.contains(' ') || text.matches(' ').count() == 2, "only the format has spaces");

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 
 /// Format of the data folder's layout, stored in its `format` file.
 pub(crate) const DATA_FORMAT: u32 = 1;
-/// Format of the keyring's `keys.toml`.
-pub(crate) const KEYRING_FORMAT: u32 = 2;
+/// Format of the keyring's `keys.toml`. Format 1 had no signing key; format 2 had no checkpoint.
+pub(crate) const KEYRING_FORMAT: u32 = 3;
 /// Format of a collection's store: its row kinds. Format 1 had no canaries and no state row; format 2 had no
 /// guests and no owner settings. Opening a store of format 1 or 2 raises the number and changes no other row.
 pub(crate) const STORE_FORMAT: u32 = 3;

@@ -72,9 +72,14 @@ pub mod indexing {
     };
 }
 
+/// The keyring's part in the service's audit log: the key of its entries, and its signed checkpoint.
+pub mod audit {
+    pub use crate::crypto::{AuditCheckpoint, ChainKey};
+}
+
 /// Signed receipts of erasures, and scans of a data folder for residue of erased data.
 pub mod receipts {
-    pub use crate::crypto::PublicKey;
+    pub use crate::crypto::{ChainHead, PublicKey};
     pub use crate::data_dir::{CollectionResidue, Residue};
     pub use crate::erasure_log::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
 }

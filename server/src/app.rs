@@ -95,7 +95,8 @@ impl App {
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let face_engine = FaceEngine::open(&settings)?;
         let (vault, node_id) = (Arc::new(face_engine.vault()?), face_engine.node_id()?);
-        let db = Db::open(&settings.database_url()).await?;
+        let audit_key = face_engine.audit_key()?;
+        let db = Db::open(&settings.database_url()).await?.with_audit_key(audit_key);
         for file in db::files_of(&settings.database_url()) {
             face_engine.announce_locked(&file)?;
         }

@@ -16,7 +16,7 @@ use crate::config::settings::Settings;
 use crate::error::ApiError;
 use crate::http::listener;
 use crate::http::middleware::AllowedHosts;
-use crate::infra::{alerts, mail, rate_limit};
+use crate::infra::{alerts, audit_log, mail, rate_limit};
 use crate::router::build_app;
 
 /// Time limit of each step of a graceful shutdown, 20 s: for the requests in progress, and then for the
@@ -39,6 +39,7 @@ pub async fn serve(
     let app = App::open(settings).await?;
     raise_file_limit();
     rate_limit::sync(&app.db, &app.rate_limiter).await.map_err(startup_error)?;
+    checkpoint_audit(&app).await;
     let handle = Handle::new();
     let figures = app.settings.operations.metrics_listen;
     let figures_end = Handle::new();
@@ -46,23 +47,7 @@ pub async fn serve(
         .map(|at| crate::http::metrics_listener::serve_metrics(&app, at, figures_end.clone()))
         .transpose()?;
     let server = listen(&app, handle.clone())?;
-    let keepers = [
-        tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
-        tokio::spawn(guest::run_notifications(app.clone())),
-        tokio::spawn(run_retention(app.clone())),
-        tokio::spawn({
-            let app = app.clone();
-            async move { rate_limit::run_rate_limit_sync(&app.db, &app.rate_limiter).await }
-        }),
-        tokio::spawn({
-            let app = app.clone();
-            async move { alerts::run_alerts(&app.alerts).await }
-        }),
-        tokio::spawn({
-            let app = app.clone();
-            async move { mail::run_outbox(&app.mailer, resolve_reset).await }
-        }),
-    ];
+    let keepers = spawn_keepers(&app);
     let figures = figures.map(|(address, serving)| {
         tell(&format!("Metrics are at http://{address}/metrics"));
         tokio::spawn(serving)
@@ -92,6 +77,7 @@ pub async fn serve(
     if let Err(failure) = rate_limit::sync(&app.db, &app.rate_limiter).await {
         tracing::error!(reason = %startup_error(failure), "rate limit sync failed");
     }
+    checkpoint_audit(&app).await;
     app.db.close().await;
     served
 }
@@ -113,6 +99,39 @@ fn listen(
         &settings.allowed_hosts,
     );
     listener::open(build_app(app.clone(), hosts), socket, settings, handle)
+}
+
+/// Starts the background loops that run until the service stops.
+fn spawn_keepers(app: &App) -> [JoinHandle<()>; 7] {
+    [
+        tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
+        tokio::spawn(guest::run_notifications(app.clone())),
+        tokio::spawn(run_retention(app.clone())),
+        tokio::spawn({
+            let app = app.clone();
+            async move { audit_log::run_checkpoints(&app.db, &app.face_engine).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { rate_limit::run_rate_limit_sync(&app.db, &app.rate_limiter).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { alerts::run_alerts(&app.alerts).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { mail::run_outbox(&app.mailer, resolve_reset).await }
+        }),
+    ]
+}
+
+/// Writes a checkpoint of the audit log. Logs a failure and does not stop the service, because the operator needs
+/// the service to look into the cause.
+async fn checkpoint_audit(app: &App) {
+    if let Err(failure) = audit_log::advance(&app.db, &app.face_engine).await {
+        tracing::error!(reason = failure.reason(), "audit checkpoint failed");
+    }
 }
 
 async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Result<()> {

@@ -25,7 +25,7 @@ fn a_format_1_folder_is_migrated_and_can_be_purged() {
     assert_eq!((&old["name"], &old["ends_unix_s"]), (&"Old event".into(), &Value::Null));
     let keyring = sandbox.data().join("keyring");
     assert!(!keyring.join("kek.1").exists() && keyring.join("kek.2").exists());
-    assert!(std::fs::read_to_string(keyring.join("keys.toml")).unwrap().contains("format = 2"));
+    assert!(std::fs::read_to_string(keyring.join("keys.toml")).unwrap().contains("format = 3"));
     let scan = sandbox.done(["scan"]);
     assert_eq!((&scan["residue"], &scan["collections"][0]["canaries"]), (&0.into(), &0.into()));
     let retention = sandbox.done(["collections", "keep", "Old event", "--days", "30"]);

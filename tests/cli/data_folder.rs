@@ -38,7 +38,7 @@ fn a_newer_format_is_refused_and_left_unchanged() {
     let faces = sandbox.done(SHOW)["faces"].clone();
     let keys = sandbox.data().join("keyring/keys.toml");
     let text = std::fs::read_to_string(&keys).unwrap();
-    std::fs::write(&keys, text.replacen("format = 2", "format = 999", 1)).unwrap();
+    std::fs::write(&keys, text.replacen("format = 3", "format = 999", 1)).unwrap();
     assert_contains(&sandbox.run(SHOW).failed(1), &["keyring", "999", "update"]);
     std::fs::write(&keys, text).unwrap();
     assert_eq!(sandbox.done(SHOW)["faces"], faces);

@@ -12,4 +12,5 @@ mod interrupt;
 mod model_cache;
 mod packs;
 mod purge;
+mod removed_records;
 mod search;

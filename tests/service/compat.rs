@@ -11,6 +11,8 @@ use picpick_tests::{Client, Database, Person, Request, Service, fixture, sandbox
 use serde_json::{Value, json};
 use totp_rs::Totp;
 
+use crate::audit_chain::recomputed;
+
 macro_rules! on_both_databases_from_before {
     ($($scenario:ident),* $(,)?) => {
         mod on_sqlite {
@@ -383,4 +385,12 @@ fn the_audit_and_the_receipts_are_continued(mut old: Old) {
         entries(&old).len() as u64 >= before + 2,
         "the new entries are chained to the old ones"
     );
+    // The first entry with an authentication code covers the entries from before the log had a key.
+    let plain = old.service.number("SELECT COUNT(*) FROM audit WHERE mac = ''");
+    assert!(plain > 2, "{plain} entries are from before the key");
+    assert_eq!(old.service.stop(), Some(0));
+    let forged = recomputed(&old.service, 2, "actor", "user:forged");
+    old.service.run_script(&forged);
+    let (status, verdict) = verify_audit(&old.service);
+    assert_eq!((status, &verdict["broken_at"]), (1, &json!(plain + 1)), "{verdict}");
 }

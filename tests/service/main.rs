@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod album;
 mod audit_and_receipts;
+mod audit_chain;
 mod browser_data;
 mod compat;
 mod coverage;

@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 const PROGRAM: &str = include_str!("../postgres/run.sh");
@@ -109,6 +110,15 @@ pub fn run_script(url: &str, script: &str) {
 pub fn number(url: &str, query: &str) -> i64 {
     connected(url, async |connection| {
         sqlx::query(query).fetch_one(connection).await.unwrap().get::<i64, _>(0)
+    })
+}
+
+/// Returns the rows of `query`, whose columns are texts.
+pub fn texts(url: &str, query: &str) -> Vec<Vec<String>> {
+    connected(url, async |connection| {
+        let rows = sqlx::query(query).fetch_all(connection).await.unwrap();
+        let texts = |row: &AnyRow| (0..row.len()).map(|at| row.get::<String, _>(at)).collect();
+        rows.iter().map(texts).collect()
     })
 }
 

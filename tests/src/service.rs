@@ -215,6 +215,16 @@ impl Service {
         postgres::number(&self.database_url(), query)
     }
 
+    /// Runs a script of several statements directly on the service's database.
+    pub fn run_script(&self, script: &str) {
+        postgres::run_script(&self.database_url(), script);
+    }
+
+    /// Returns the rows that `query` selects from the service's database. Its columns are texts.
+    pub fn texts(&self, query: &str) -> Vec<Vec<String>> {
+        postgres::texts(&self.database_url(), query)
+    }
+
     fn database_url(&self) -> String {
         let file = || format!("sqlite:{}", self.sandbox.data().join("service.db").display());
         self.database.clone().unwrap_or_else(file)

@@ -55,7 +55,7 @@ impl PendingErasures {
         store: &Store,
         collection: CollectionId,
     ) -> Result<Self> {
-        let mut erasures = erasure_log.ledger.read()?;
+        let mut erasures = erasure_log.erasures()?;
         erasures.retain(|erasure| erasure.collection == collection);
         let mut erased_faces = HashSet::new();
         for erasure in &erasures {
@@ -201,7 +201,7 @@ impl Collection {
 
     /// Writes the log entry and deletes the rows. The caller holds `erasure_lock` exclusively.
     fn begin(&self, what: ErasedData) -> Result<(Erasure, ErasureOutcome)> {
-        let enter = || self.erasure_log.ledger.append(self.info.id, what.clone());
+        let enter = || self.erasure_log.append(self.info.id, what.clone());
         // The flag is set first: an entry may be in the erasure log even if its write returned an error.
         self.erasure_pending.store(true, Ordering::SeqCst);
         let erasure = self.erasure_log.retry_with_reserved_space(enter)?;
@@ -301,6 +301,7 @@ impl Collection {
             residue: 0,
             backups_expire_unix_s: backups.iter().map(|note| note.expires_unix_s).max(),
             public_key: String::new(),
+            audit: None,
         })
     }
 }

@@ -7,20 +7,26 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::SignedCheckpoint;
 use super::entry::{CollectionMetadata, KeyringEntry, PurgedEntry};
 use super::file_provider::FileProvider;
 use super::keys_file::{self, BackupRecord, KeysFile, KeysFormat, WrappedEntry, WrappedPurged};
 use super::provider::KeyProvider;
-use super::{Secret, Signer, migrate};
+use super::{Checkpoint, Secret, Signer, migrate};
 use crate::clock::unix_now_s;
 use crate::error::{Error, Result};
 use crate::format_version::KEYRING_FORMAT;
 use crate::fs::durable;
 use crate::ids::CollectionId;
 
-const SIGNING: &[u8] = b"picpick signing key";
+const SIGNING: &[u8] = b"picpick signing key with checkpoint";
+/// The context of the signing key in format 2. The contexts differ, so that a file of the current format
+/// cannot pass for one of format 2, whose checkpoint would be made from the records as they are found.
+const SIGNING_V2: &[u8] = b"picpick signing key";
 
 /// The keyring folder. Every call reads `keys.toml` again, because other processes may change it.
+///
+/// Lock order: the lock of a chain (`ledger.lock`, `receipts.lock`), then the keyring's `lock`.
 pub(crate) struct Keyring {
     folder: PathBuf,
     provider: Box<dyn KeyProvider>,
@@ -40,14 +46,7 @@ impl Keyring {
         let _lock = keyring.lock()?;
         if !Self::exists(folder) {
             keyring.provider.create(1)?;
-            keyring.write(&KeysFile {
-                format: KEYRING_FORMAT,
-                generation: 1,
-                signing: keyring.wrap(1, SIGNING, &Secret::random()?)?,
-                collection: Vec::new(),
-                purged: Vec::new(),
-                backup: Vec::new(),
-            })?;
+            keyring.write(&keyring.new_keys(1, Vec::new())?)?;
         }
         Ok(keyring)
     }
@@ -62,15 +61,17 @@ impl Keyring {
     /// - `Io` if a file cannot be read or written.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let keyring = Self::at(folder);
-        if let KeysFormat::V1(_) = keys_file::read(folder)? {
+        if !matches!(keys_file::read(folder)?, KeysFormat::Current(_)) {
             let _lock = keyring.lock()?;
             // The file is read again under the lock, because another process may have migrated it since.
-            if let KeysFormat::V1(old) = keys_file::read(folder)? {
-                migrate::from_v1(&keyring, folder, &old)?;
+            match keys_file::read(folder)? {
+                KeysFormat::V1(old) => migrate::from_v1(&keyring, folder, &old)?,
+                KeysFormat::V2(old) => keyring.add_checkpoint(old)?,
+                KeysFormat::Current(_) => {}
             }
         }
         let keys = keyring.with_keys(|keys| {
-            keyring.signer_of(keys)?;
+            keyring.checkpoint_of(keys)?;
             Ok(keys.clone())
         })?;
         if keyring.provider.generations()?.iter().any(|&other| other != keys.generation) {
@@ -240,6 +241,68 @@ impl Keyring {
         self.with_keys(|keys| self.signer_of(keys))
     }
 
+    /// Returns the checkpoint.
+    ///
+    /// # Errors
+    /// - `Keyring` if its signature is invalid.
+    /// - As [`Keyring::open`] if the keyring cannot be read.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        self.with_keys(|keys| self.checkpoint_of(keys))
+    }
+
+    /// Changes the checkpoint with `change` and signs it again. Writes nothing if `change` returns false.
+    ///
+    /// # Errors
+    /// - As for [`Keyring::checkpoint`], or if the keyring cannot be written.
+    pub(crate) fn change_checkpoint(
+        &self,
+        change: impl FnOnce(&mut Checkpoint) -> bool,
+    ) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut keys = self.read()?;
+        let mut checkpoint = self.checkpoint_of(&keys)?;
+        if !change(&mut checkpoint) {
+            return Ok(());
+        }
+        keys.checkpoint = Some(SignedCheckpoint::sign(checkpoint, &self.signer_of(&keys)?)?);
+        self.write(&keys)
+    }
+
+    fn checkpoint_of(&self, keys: &KeysFile) -> Result<Checkpoint> {
+        let key = self.signer_of(keys)?.public_key();
+        let signed = keys.checkpoint.as_ref().and_then(|signed| signed.verified(&key));
+        signed.ok_or_else(|| {
+            self.failed("the signature of its checkpoint is invalid: keys.toml was changed; restore it from a backup")
+        })
+    }
+
+    /// Writes a file of format 2 in the current format. The checkpoint names no record; the first opening of
+    /// the data folder advances it.
+    fn add_checkpoint(&self, mut keys: KeysFile) -> Result<()> {
+        let signing = self.unwrap(keys.generation, SIGNING_V2, &keys.signing)?;
+        keys.signing = self.wrap(keys.generation, SIGNING, &signing)?;
+        let signer = Signer::new(signing);
+        keys.checkpoint = Some(SignedCheckpoint::sign(Checkpoint::default(), &signer)?);
+        keys.format = KEYRING_FORMAT;
+        self.write(&keys)
+    }
+
+    /// Returns a new keys file with a random signing key, wrapped under `generation`.
+    fn new_keys(&self, generation: u32, collection: Vec<WrappedEntry>) -> Result<KeysFile> {
+        let seed = Secret::random()?;
+        let signing = self.wrap(generation, SIGNING, &seed)?;
+        let checkpoint = SignedCheckpoint::sign(Checkpoint::default(), &Signer::new(seed))?;
+        Ok(KeysFile {
+            format: KEYRING_FORMAT,
+            generation,
+            signing,
+            checkpoint: Some(checkpoint),
+            collection,
+            purged: Vec::new(),
+            backup: Vec::new(),
+        })
+    }
+
     /// Runs `work` on the current keys. Another process may destroy their generation between reading and
     /// unwrapping. If `work` fails and the generation has changed, runs `work` again with the new keys.
     fn with_keys<T>(&self, work: impl Fn(&KeysFile) -> Result<T>) -> Result<T> {
@@ -306,14 +369,7 @@ impl Keyring {
     pub(super) fn start(&self, generation: u32, entries: &[KeyringEntry]) -> Result<()> {
         self.provider.create(generation)?;
         let wrapped = entries.iter().map(|entry| self.seal_entry(generation, entry));
-        self.write(&KeysFile {
-            format: KEYRING_FORMAT,
-            generation,
-            signing: self.wrap(generation, SIGNING, &Secret::random()?)?,
-            collection: wrapped.collect::<Result<Vec<_>>>()?,
-            purged: Vec::new(),
-            backup: Vec::new(),
-        })?;
+        self.write(&self.new_keys(generation, wrapped.collect::<Result<Vec<_>>>()?)?)?;
         self.destroy_all_but(generation)
     }
 
@@ -357,8 +413,8 @@ impl Keyring {
     fn read(&self) -> Result<KeysFile> {
         match keys_file::read(&self.folder)? {
             KeysFormat::Current(keys) => Ok(keys),
-            KeysFormat::V1(_) => {
-                Err(self.failed("keys.toml has format 1 again; reopen the data folder"))
+            KeysFormat::V1(_) | KeysFormat::V2(_) => {
+                Err(self.failed("keys.toml has an older format again; reopen the data folder"))
             }
         }
     }

@@ -2,11 +2,12 @@
 //! collections and of backups.
 //!
 //! Every value that identifies a collection is wrapped, sealed or a pseudonym. The file is replaced
-//! atomically and durably. Format 1 is read for migration only.
+//! atomically and durably. Formats 1 and 2 are read for migration only.
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+use super::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
 use crate::format_version::{self, KEYRING_FORMAT};
 use crate::fs::durable;
@@ -21,6 +22,9 @@ pub(super) struct KeysFile {
     pub(super) generation: u32,
     /// The studio's signing key, wrapped. All byte strings in this file are hexadecimal.
     pub(super) signing: String,
+    /// `None` in format 2 only.
+    #[serde(default)]
+    pub(super) checkpoint: Option<SignedCheckpoint>,
     #[serde(default)]
     pub(super) collection: Vec<WrappedEntry>,
     #[serde(default)]
@@ -72,6 +76,8 @@ pub(crate) struct BackupRecord {
 /// The parsed content of `keys.toml`, by format.
 pub(super) enum KeysFormat {
     Current(KeysFile),
+    /// Format 2, which must be migrated: the current format without a checkpoint.
+    V2(KeysFile),
     /// Format 1, which must be migrated.
     V1(KeysFileV1),
 }
@@ -129,7 +135,17 @@ fn parse(text: &str, folder: &Path) -> Result<KeysFormat> {
     if format == 1 {
         return toml::from_str(text).map(KeysFormat::V1).map_err(failed);
     }
-    toml::from_str(text).map(KeysFormat::Current).map_err(failed)
+    let keys: KeysFile = toml::from_str(text).map_err(failed)?;
+    match (format, &keys.checkpoint) {
+        (2, None) => Ok(KeysFormat::V2(keys)),
+        (3, Some(_)) => Ok(KeysFormat::Current(keys)),
+        _ => Err(Error::Keyring {
+            path: folder.to_path_buf(),
+            reason: format!(
+                "{NAME} of format {format} lacks its checkpoint or has one too many; restore it from a backup"
+            ),
+        }),
+    }
 }
 
 /// Replaces `keys.toml` in `folder`. The new content is durable when the call returns.
@@ -150,7 +166,9 @@ mod tests {
         let read = |text: &str| parse(text, Path::new("/k"));
         assert!(matches!(read("format = 1\ngeneration = 3\n"), Ok(KeysFormat::V1(_))));
         let now = "format = 2\ngeneration = 3\nsigning = \"00\"\n";
-        assert!(matches!(read(now), Ok(KeysFormat::Current(KeysFile { generation: 3, .. }))));
+        assert!(matches!(read(now), Ok(KeysFormat::V2(KeysFile { generation: 3, .. }))));
+        let uncut = now.replace("format = 2", "format = 3");
+        assert!(matches!(read(&uncut), Err(Error::Keyring { .. })), "a checkpoint is missing");
         assert!(matches!(
             read("format = 9\nnew = 1\n"),
             Err(Error::NewerFormat { received: 9, .. })

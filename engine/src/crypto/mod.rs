@@ -3,6 +3,8 @@
 //! This module is the only user of the AEAD and signature crates. Key material is held in locked memory,
 //! wiped when dropped, and never printed.
 
+mod chain_key;
+mod checkpoint;
 mod entry;
 mod file_provider;
 mod keyring;
@@ -22,6 +24,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
+pub use chain_key::ChainKey;
+pub(crate) use checkpoint::Checkpoint;
+pub use checkpoint::{AuditCheckpoint, ChainHead};
 pub(crate) use entry::{CollectionMetadata, KeyringEntry, PurgedEntry};
 pub(crate) use keyring::Keyring;
 pub(crate) use keys_file::{BackupRecord, is_keys_file};

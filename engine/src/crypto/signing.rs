@@ -34,6 +34,11 @@ impl Signer {
         self.0.derive("picpick service secrets")
     }
 
+    /// Derives an independent subkey (HKDF) for the authentication codes of the service's audit log.
+    pub(super) fn chain_key(&self) -> Result<Secret> {
+        self.0.derive("picpick audit chain")
+    }
+
     pub(crate) fn public_key(&self) -> PublicKey {
         PublicKey(SigningKey::from_bytes(self.0.bytes()).verifying_key().to_bytes())
     }

@@ -4,6 +4,7 @@
 //! chooses, contains the keys. Each folder `collections/ID/` contains the RocksDB database of one collection;
 //! ID is random.
 
+mod checkpoints;
 mod purge;
 mod residue_report;
 
@@ -106,7 +107,8 @@ impl DataDir {
             erasure_log: Arc::new(erasure_log),
             warnings: Vec::new(),
         };
-        data.warnings = data.resume_purges();
+        data.warnings = data.advance_checkpoint();
+        data.warnings.extend(data.resume_purges());
         if !exposed.is_empty() {
             data.warnings.push(format!(
                 "other users of this machine could use the keyring {} ({} of its files and folders); its permissions are now 0700 and 0600; a copy that another user made opens its collections until they are purged",

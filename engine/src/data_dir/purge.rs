@@ -106,7 +106,7 @@ impl DataDir {
     /// Runs the steps that follow the destruction of the key. Each step is idempotent.
     fn complete_purge(&self, purged: &PurgedEntry) -> Result<Receipt> {
         let erasure = self.erasure_log.retry_with_reserved_space(|| {
-            self.erasure_log.ledger.append(purged.id, ErasedData::Collection)
+            self.erasure_log.append(purged.id, ErasedData::Collection)
         })?;
         self.remove_files(purged.id)?;
         let scan = self.scan_data(&canaries(purged)?)?;
@@ -134,6 +134,7 @@ impl DataDir {
             residue: 0,
             backups_expire_unix_s: backups.iter().map(|note| note.expires_unix_s).max(),
             public_key: String::new(),
+            audit: None,
         })?;
         self.erasure_log
             .retry_with_reserved_space(|| self.erasure_log.keyring.complete_purge(purged.id))?;
@@ -189,7 +190,7 @@ impl DataDir {
 
     fn resume_all_purges(&self, warnings: &mut Vec<String>) -> Result<()> {
         self.remove_leftovers()?;
-        let ledger = self.erasure_log.ledger.read()?;
+        let ledger = self.erasure_log.erasures()?;
         let purged_before: HashSet<CollectionId> = ledger
             .iter()
             .filter(|erasure| erasure.what == ErasedData::Collection)

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::clock::unix_now_s;
+use crate::crypto::ChainHead;
 use crate::error::{Error, Result};
 use crate::fs::durable;
 use crate::ids::CollectionId;
@@ -43,7 +44,7 @@ pub(crate) enum ErasedData {
 }
 
 /// The two copies of the erasure log.
-pub(crate) struct Ledger {
+pub(super) struct Ledger {
     copies: [PathBuf; 2],
     lock: PathBuf,
 }
@@ -72,39 +73,78 @@ impl Ledger {
         Self { copies, lock: keyring.join("ledger.lock") }
     }
 
-    /// Returns all erasures in order.
+    /// Returns all erasures in order. `checkpoint` is the head that the keyring named before this call.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a copy cannot be read.
+    /// - `Damaged`: the longer copy or both copies have a broken hash chain, or lack the checkpoint's entry.
+    pub(super) fn read(&self, checkpoint: &ChainHead) -> Result<Vec<Erasure>> {
+        let (book, erasures) = self.newest()?;
+        self.check(&book, checkpoint)?;
+        Ok(erasures)
+    }
+
+    /// Returns the last entry. Does not compare it with a checkpoint.
     ///
     /// # Errors
     ///
     /// - `Io`: a copy cannot be read.
     /// - `Damaged`: the longer copy or both copies have a broken hash chain.
-    pub(crate) fn read(&self) -> Result<Vec<Erasure>> {
-        Ok(self.newest()?.1)
+    pub(super) fn head(&self) -> Result<ChainHead> {
+        Ok(head_of(&self.newest()?.0))
     }
 
-    /// Appends an erasure and returns its entry, which is durable in both copies when the call returns.
-    /// Idempotent for the purge of a collection: a repeated call returns the existing entry.
+    /// Appends an erasure and returns its entry, which is durable in both copies when the call returns, and the
+    /// head of the log. Idempotent for the purge of a collection: a repeated call returns the existing entry.
+    /// `checkpoint` is the head that the keyring named before this call.
     ///
     /// # Errors
     ///
     /// - `Io`: a copy cannot be read or written.
-    /// - `Damaged`: as for `read`.
-    pub(crate) fn append(&self, collection: CollectionId, what: ErasedData) -> Result<Erasure> {
+    /// - `Damaged`: as for `read`. An entry must not take the number of a removed one.
+    pub(super) fn append(
+        &self,
+        checkpoint: &ChainHead,
+        collection: CollectionId,
+        what: ErasedData,
+    ) -> Result<(Erasure, ChainHead)> {
         let _lock: File = durable::lock(&self.lock)?;
-        let (book, known) = self.newest()?;
+        let (mut book, known) = self.newest()?;
+        self.check(&book, checkpoint)?;
         let same =
             |old: &&Erasure| old.collection == collection && old.what == ErasedData::Collection;
         if what == ErasedData::Collection
             && let Some(old) = known.iter().find(same)
         {
             self.write(&book)?;
-            return Ok(old.clone());
+            return Ok((old.clone(), head_of(&book)));
         }
         let number = known.last().map_or(1, |last| last.number + 1);
         let erasure = Erasure { number, at_unix_s: unix_now_s(), collection, what };
-        let line = line(&erasure, book.lines().last())?;
-        self.write(&format!("{book}{line}\n"))?;
-        Ok(erasure)
+        book += &(line(&erasure, book.lines().last())? + "\n");
+        self.write(&book)?;
+        Ok((erasure, head_of(&book)))
+    }
+
+    /// Checks that `book` has the entry of `checkpoint`.
+    ///
+    /// # Errors
+    ///
+    /// - `Damaged`: the entry is missing or another.
+    fn check(&self, book: &str, checkpoint: &ChainHead) -> Result<()> {
+        let number = usize::try_from(checkpoint.number).unwrap_or(usize::MAX);
+        let there = number.checked_sub(1).map_or(Some(None), |at| book.lines().nth(at).map(Some));
+        if there.is_some_and(|line| chain(line) == checkpoint.hash) {
+            return Ok(());
+        }
+        Err(Error::Damaged {
+            what: format!("the erasure log {}", self.copies[0].display()),
+            reason: format!(
+                "the keyring's checkpoint names {number} entries, and the log has {} or other ones: entries were removed or changed; restore both copies from a backup, or accept the loss with 'picpick receipt accept --yes'",
+                book.lines().count()
+            ),
+        })
     }
 
     /// Writes the content `book` to both copies. Appends the missing lines if a copy is a prefix of `book`: a
@@ -144,6 +184,11 @@ impl Ledger {
         }
         Ok((longest.0.to_owned(), longest.1))
     }
+}
+
+/// Returns the head of a log with the complete lines `book`.
+fn head_of(book: &str) -> ChainHead {
+    ChainHead { number: book.lines().count() as u64, hash: chain(book.lines().last()) }
 }
 
 /// Returns the number of erasures in `book` up to the first line that breaks the hash chain.
@@ -250,6 +295,14 @@ mod tests {
         }
     }
 
+    fn append(ledger: &Ledger, collection: CollectionId, what: ErasedData) -> Erasure {
+        ledger.append(&ChainHead::default(), collection, what).unwrap().0
+    }
+
+    fn read(ledger: &Ledger) -> Result<Vec<Erasure>> {
+        ledger.read(&ChainHead::default())
+    }
+
     fn fill(ledger: &Ledger) -> Vec<Erasure> {
         let (a, b) = (CollectionId([1; 16]), CollectionId([2; 16]));
         let faces = |person: bool| ErasedData::Faces {
@@ -261,19 +314,19 @@ mod tests {
         [(a, ErasedData::Photos(vec![[3; 16], [4; 16]])), (b, faces(false)), (b, faces(true))]
             .into_iter()
             .chain([(a, ErasedData::Collection)])
-            .map(|(collection, what)| ledger.append(collection, what).unwrap())
+            .map(|(collection, what)| append(ledger, collection, what))
             .collect()
     }
 
     #[test]
     fn erasures_come_back_in_order_and_a_collection_is_entered_once() {
         let (_place, ledger) = LogFolder::new();
-        assert!(ledger.read().unwrap().is_empty());
+        assert!(read(&ledger).unwrap().is_empty());
         let entered = fill(&ledger);
-        assert_eq!(ledger.read().unwrap(), entered);
+        assert_eq!(read(&ledger).unwrap(), entered);
         assert_eq!(entered.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        let again = ledger.append(CollectionId([1; 16]), ErasedData::Collection).unwrap();
-        assert_eq!((again.number, ledger.read().unwrap().len()), (4, 4));
+        let again = append(&ledger, CollectionId([1; 16]), ErasedData::Collection);
+        assert_eq!((again.number, read(&ledger).unwrap().len()), (4, 4));
     }
 
     #[test]
@@ -284,10 +337,10 @@ mod tests {
         let first: String = whole.split_inclusive('\n').take(1).collect();
         for copy in ["keys/ledger", "data/ledger"] {
             std::fs::write(log.path(copy), &first).unwrap();
-            assert_eq!(ledger.read().unwrap(), entered, "an old {copy}");
+            assert_eq!(read(&ledger).unwrap(), entered, "an old {copy}");
             std::fs::remove_file(log.path(copy)).unwrap();
-            assert_eq!(ledger.read().unwrap(), entered, "no {copy}");
-            ledger.append(CollectionId([1; 16]), ErasedData::Collection).unwrap();
+            assert_eq!(read(&ledger).unwrap(), entered, "no {copy}");
+            append(&ledger, CollectionId([1; 16]), ErasedData::Collection);
             assert_eq!(std::fs::read_to_string(log.path(copy)).unwrap(), whole);
         }
     }
@@ -300,13 +353,44 @@ mod tests {
         for copy in ["keys/ledger", "data/ledger"] {
             std::fs::write(log.path(copy), &whole[..whole.len() - 9]).unwrap();
         }
-        assert_eq!(ledger.read().unwrap(), entered[..3]);
-        ledger.append(CollectionId([1; 16]), ErasedData::Collection).unwrap();
-        assert_eq!(ledger.read().unwrap().len(), 4);
+        assert_eq!(read(&ledger).unwrap(), entered[..3]);
+        append(&ledger, CollectionId([1; 16]), ErasedData::Collection);
+        assert_eq!(read(&ledger).unwrap().len(), 4);
         let damaged = whole.replacen("photos", "phooos", 1);
         std::fs::write(log.path("data/ledger"), &damaged).unwrap();
-        assert_eq!(ledger.read().unwrap().len(), 4, "the other copy is sound");
+        assert_eq!(read(&ledger).unwrap().len(), 4, "the other copy is sound");
         std::fs::write(log.path("keys/ledger"), &damaged).unwrap();
-        assert!(matches!(ledger.read(), Err(Error::Damaged { .. })));
+        assert!(matches!(read(&ledger), Err(Error::Damaged { .. })));
+    }
+    #[test]
+    fn an_entry_that_the_checkpoint_names_is_missed_and_a_newer_one_is_not() {
+        let (log, ledger) = LogFolder::new();
+        let entered = fill(&ledger);
+        let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
+        let write = |text: &str| {
+            for copy in ["keys/ledger", "data/ledger"] {
+                std::fs::write(log.path(copy), text).unwrap();
+            }
+        };
+        let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        for named in 0..=4 {
+            let checkpoint = head_of(&lines[..named].concat());
+            assert_eq!(checkpoint.number, named as u64);
+            for kept in 0..=4 {
+                write(&lines[..kept].concat());
+                let found = ledger.read(&checkpoint);
+                assert_eq!(found.is_ok(), kept >= named, "{kept} of {named}");
+                if kept < named {
+                    let what = ErasedData::Photos(Vec::new());
+                    assert!(ledger.append(&checkpoint, CollectionId([3; 16]), what).is_err());
+                }
+            }
+        }
+        // Another sound log of the same length is not the one that the checkpoint names.
+        write("");
+        let mut other = entered.clone();
+        other.reverse();
+        other.into_iter().for_each(|old| drop(append(&ledger, old.collection, old.what)));
+        assert!(ledger.read(&head_of(&whole)).is_err() && read(&ledger).is_ok());
     }
 }

@@ -1,12 +1,15 @@
 //! The records that outlive purged data: the erasure log (`ledger.rs`) and the receipts (`receipt.rs`).
 //!
 //! The erasure log lists the erased data by pseudonym, and is applied again to data that is restored from a
-//! backup. A receipt is signed evidence of one erasure. Both contain pseudonyms only.
+//! backup. A receipt is signed evidence of one erasure. Both contain pseudonyms only. Both are chains, whose
+//! heads the keyring's checkpoint names: a record is durable before the checkpoint names it, so a checkpoint
+//! may be older than its chain, and is never newer.
 
 mod ledger;
 mod receipt;
+mod review;
 
-pub(crate) use ledger::{ErasedData, Erasure, Ledger, erasures_in};
+pub(crate) use ledger::{ErasedData, Erasure, erasures_in};
 pub(crate) use receipt::Receipts;
 pub use receipt::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
 
@@ -15,11 +18,13 @@ use std::path::{Path, PathBuf};
 use crate::crypto::Keyring;
 use crate::error::Result;
 use crate::fs::reserved_space::{ReservedSpace, retry_with_reserved_space};
+use crate::ids::CollectionId;
+use ledger::Ledger;
 
 /// The keyring, the erasure log and the receipts, and the disk space reserved for writing them.
 pub(crate) struct ErasureLog {
     pub(crate) keyring: Keyring,
-    pub(crate) ledger: Ledger,
+    ledger: Ledger,
     pub(crate) receipts: Receipts,
     data: PathBuf,
 }
@@ -42,10 +47,41 @@ impl ErasureLog {
         retry_with_reserved_space(&self.reserves(), work)
     }
 
-    /// Signs and writes the receipt of an erasure. The receipt is durable when the call returns.
+    /// Returns all erasures in order.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a copy of the erasure log, or the keyring, cannot be read.
+    /// - `Damaged`: the erasure log is damaged, or lacks an entry that the checkpoint names.
+    pub(crate) fn erasures(&self) -> Result<Vec<Erasure>> {
+        // The checkpoint is read first: another process may append an entry between the two.
+        let checkpoint = self.keyring.checkpoint()?;
+        self.ledger.read(&checkpoint.erasure_log)
+    }
+
+    /// Appends an erasure to the erasure log and then advances the checkpoint. Both are durable when the call
+    /// returns. Idempotent for the purge of a collection.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`, `Damaged`: as for `erasures`, or the erasure log or the checkpoint cannot be written.
+    pub(crate) fn append(&self, collection: CollectionId, what: ErasedData) -> Result<Erasure> {
+        let checkpoint = self.keyring.checkpoint()?;
+        let (erasure, head) = self.ledger.append(&checkpoint.erasure_log, collection, what)?;
+        self.keyring.change_checkpoint(|checkpoint| checkpoint.erasure_log.advance(&head))?;
+        Ok(erasure)
+    }
+
+    /// Signs and writes the receipt of an erasure, and then advances the checkpoint. Both are durable when the
+    /// call returns.
     pub(crate) fn issue_receipt(&self, body: &ReceiptBody) -> Result<Receipt> {
         let signer = self.keyring.signer()?;
-        self.retry_with_reserved_space(|| self.receipts.write(body.clone(), &signer))
+        self.retry_with_reserved_space(|| {
+            let checkpoint = self.keyring.checkpoint()?;
+            let (receipt, head) = self.receipts.write(body.clone(), &signer, &checkpoint)?;
+            self.keyring.change_checkpoint(|checkpoint| checkpoint.receipts.advance(&head))?;
+            Ok(receipt)
+        })
     }
 
     fn reserves(&self) -> [ReservedSpace; 2] {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-use crate::crypto::{PublicKey, Signer};
+use crate::crypto::{ChainHead, Checkpoint, PublicKey, Signer};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
@@ -59,6 +59,10 @@ pub struct ReceiptBody {
     pub backups_expire_unix_s: Option<u64>,
     /// The studio's public key.
     pub public_key: String,
+    /// The last entry of the service's audit log that the keyring's checkpoint named when the receipt was
+    /// issued; `None` for receipts of older programs, or without a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<ChainHead>,
 }
 
 /// The kind of the purged data.
@@ -194,47 +198,76 @@ impl Receipts {
         Ok(paths)
     }
 
-    /// Signs and writes the receipt of an erasure. The file is durable when the call returns. The call sets
-    /// the format, number, hash of the previous receipt and public key of `body`. Idempotent: if the erasure
-    /// already has a receipt, returns that receipt unchanged.
+    /// Signs and writes the receipt of an erasure, and returns it with the head of the chain. The file is
+    /// durable when the call returns. The call sets the format, number, hash of the previous receipt, public
+    /// key and audit head of `body`. Idempotent: if the erasure already has a receipt, returns that receipt
+    /// unchanged.
+    ///
+    /// `checkpoint` is the keyring's checkpoint before this call. If the folder lacks receipts that it names,
+    /// the new receipt follows the last of them, so that the gap stays visible.
     ///
     /// # Errors
     ///
     /// - `Io`: a file cannot be read or written.
     /// - `Receipt`: the existing receipt of the erasure cannot be parsed.
-    pub(crate) fn write(&self, body: ReceiptBody, signer: &Signer) -> Result<Receipt> {
+    pub(super) fn write(
+        &self,
+        body: ReceiptBody,
+        signer: &Signer,
+        checkpoint: &Checkpoint,
+    ) -> Result<(Receipt, ChainHead)> {
         durable::make_folder(&self.folder, true)?;
         let _lock = durable::lock(&self.lock)?;
         let files = self.files()?;
+        let last = newer(head_of(&files)?, &checkpoint.receipts);
         if let Some(known) = files.iter().find(|path| numbers(path).1 == Some(body.erasure)) {
             let damaged = |error: serde_json::Error| Error::Receipt {
                 reason: format!("{} cannot be parsed: {error}", known.display()),
             };
-            return serde_json::from_slice(&read(known)?).map_err(damaged);
+            return Ok((serde_json::from_slice(&read(known)?).map_err(damaged)?, last));
         }
-        let previous = match files.last() {
-            Some(last) => hex::encode(Sha256::digest(read(last)?)),
-            None => "0".repeat(64),
-        };
-        let number = files.last().and_then(|last| numbers(last).0).unwrap_or(0) + 1;
+        let number = last.number + 1;
         let public_key = signer.public_key().to_string();
-        let body = ReceiptBody { format: FORMAT.into(), number, previous, public_key, ..body };
+        let audit = checkpoint
+            .audit
+            .as_ref()
+            .map(|audit| ChainHead { number: audit.number, hash: audit.hash.clone() });
+        let previous = last.hash;
+        let body =
+            ReceiptBody { format: FORMAT.into(), number, previous, public_key, audit, ..body };
         let receipt = Receipt::sign(body, signer)?;
         let path = self.folder.join(format!("{number:06}-{:06}.json", receipt.receipt.erasure));
-        durable::replace(&path, &receipt.to_bytes()?, 0o644)?;
-        Ok(receipt)
+        let bytes = receipt.to_bytes()?;
+        durable::replace(&path, &bytes, 0o644)?;
+        Ok((receipt, ChainHead { number, hash: hex::encode(Sha256::digest(&bytes)) }))
     }
+}
+
+/// Returns the newer of two heads; `checkpoint` if both have the same number, because it is signed.
+fn newer(found: ChainHead, checkpoint: &ChainHead) -> ChainHead {
+    if found.number > checkpoint.number { found } else { checkpoint.clone() }
+}
+
+/// Returns the head of the chain in `files`, which are in order of number.
+///
+/// # Errors
+///
+/// - `Io`: the last file cannot be read.
+pub(super) fn head_of(files: &[PathBuf]) -> Result<ChainHead> {
+    let Some(last) = files.last() else { return Ok(ChainHead::default()) };
+    let number = numbers(last).0.unwrap_or(0);
+    Ok(ChainHead { number, hash: hex::encode(Sha256::digest(read(last)?)) })
 }
 
 /// Returns the number of a receipt and the number of its erasure from the file name, so that no other receipt
 /// needs to be read to find one.
-fn numbers(path: &Path) -> (Option<u64>, Option<u64>) {
+pub(super) fn numbers(path: &Path) -> (Option<u64>, Option<u64>) {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let (number, erasure) = stem.split_once('-').unwrap_or((stem, ""));
     (number.parse().ok(), erasure.parse().ok())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| Error::io("read", path, source))
 }
 

@@ -20,7 +20,8 @@ No data is changed.
 
 With --json: {\"version\", \"processor\", \"memory\", \"runtime\", \"models\",
 \"packs\", \"data\", \"advice\"}. The exit status is 1 if the default model
-pack cannot run.";
+pack cannot run, or if receipts or entries of the erasure log are missing or
+changed.";
 
 /// Processor features that the models and the index use.
 const FEATURES: [&str; 8] =
@@ -108,7 +109,7 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Report> {
         packs.push(examine(context, &pack, runtime.as_ref(), &photos, &mut advice));
     }
     permissions(context, &mut advice);
-    let data = data_folder(context, &mut advice);
+    let (data, faults) = data_folder(context, &mut advice);
     let findings = DoctorDocument {
         version: env!("CARGO_PKG_VERSION"),
         processor: processor(),
@@ -124,7 +125,7 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Report> {
     };
     let runs =
         findings.packs.iter().any(|pack| pack.pack == Pack::DEFAULT && pack.provider.is_some());
-    let status = if runs { ExitStatus::Done } else { ExitStatus::Failed };
+    let status = if runs && faults == 0 { ExitStatus::Done } else { ExitStatus::Failed };
     Ok(Report::new(&findings, findings.text(photos.len()))?.with(status))
 }
 
@@ -180,14 +181,19 @@ fn permissions(context: &Context, advice: &mut Vec<String>) {
     advice.extend(secret_files().iter().filter_map(|path| check_secret_file(path).err()));
 }
 
-fn data_folder(context: &Context, advice: &mut Vec<String>) -> FolderFindings {
+/// Returns the findings about the data folder, and the number of faults of its receipts and its erasure log.
+fn data_folder(context: &Context, advice: &mut Vec<String>) -> (FolderFindings, usize) {
     let mut found = folder(&context.config.data);
-    let collections = context.data_if_there().and_then(|data| match data {
-        Some(data) => Ok(Some(data.collections()?.len())),
-        None => Ok(None),
+    let reviewed = context.data_if_there().and_then(|data| match data {
+        Some(data) => Ok((Some(data.collections()?.len()), data.review_records()?)),
+        None => Ok((None, Vec::new())),
     });
-    match collections {
-        Ok(collections) => found.collections = collections,
+    let mut faults = 0;
+    match reviewed {
+        Ok((collections, records)) => {
+            (found.collections, faults) = (collections, records.len());
+            advice.extend(records);
+        }
         Err(error) => advice.push(error.to_string()),
     }
     if found.exists && !found.writable {
@@ -196,7 +202,7 @@ fn data_folder(context: &Context, advice: &mut Vec<String>) -> FolderFindings {
             found.path
         ));
     }
-    found
+    (found, faults)
 }
 
 fn examine(

@@ -125,7 +125,7 @@ enum CliCommand {
     Upload(upload::UploadArguments),
     /// Upload photos to the service as they arrive in a folder
     Watch(watch::WatchArguments),
-    /// Verify the service's audit log
+    /// Verify the service's audit log, or accept lost entries after a restore
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Try picpick on sample photos: download, index, search, contact sheet

@@ -2,25 +2,35 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
+use picpick_engine::DataDir;
 use picpick_engine::receipts::{PublicKey, PurgeSubject, Receipt, ReceiptBody};
 use serde::Serialize;
 
 use super::context::{Context, read_file};
 use super::format;
-use super::report::Report;
+use super::report::{ExitStatus, Report, printable};
 use super::table::Table;
 use crate::config::UsageError;
 
 const VERIFY_AFTER: &str = "\
 With several files, also checks that each receipt follows the receipt before it
-without a gap. The exit status is 1 if a check fails. With --key, no data folder
-is needed.
+without a gap. Without files, verifies all receipts and the erasure log of the
+data folder, and compares them with the signed checkpoint in the keyring, so
+that removed receipts and erasures are detected too. The exit status is 1 if a
+check fails. With --key, no data folder is needed.
 
 Examples:
+  picpick receipt verify
   picpick receipt verify receipt.json --key 3d40…
-  picpick receipt verify ~/.local/share/picpick/receipts/*.json
 
-With --json: {\"valid\", \"key\", \"receipts\": [receipt]}.";
+With --json: {\"valid\", \"key\", \"receipts\": [receipt], \"faults\": [text]}.";
+const ACCEPT_AFTER: &str = "\
+After a restore of an older data folder, 'picpick receipt verify' and 'picpick
+doctor' report receipts and erasures that are lost. This command accepts the
+loss. The signed checkpoint in the keyring keeps what was lost, and
+no later receipt takes the number of a lost one.
+
+With --json: {\"receipts_lost\": [number], \"erasures_lost\"}.";
 /// Limits the bytes that are read of a receipt file, so that a large wrong file does not fill the memory.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -29,15 +39,22 @@ pub enum ReceiptCommand {
     /// Verify that receipts were issued by this studio and are unchanged
     #[command(after_help = VERIFY_AFTER)]
     Verify {
-        /// Receipt files, oldest first
-        #[arg(required = true, value_name = "FILE")]
+        /// Receipt files, oldest first [default: all records of the data folder]
+        #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The studio's public key, 64 hexadecimal digits [default: the data folder's key]
-        #[arg(long, value_name = "KEY")]
+        #[arg(long, value_name = "KEY", requires = "files")]
         key: Option<PublicKey>,
     },
     /// List the receipts of the data folder
     List,
+    /// Accept that receipts or erasures are lost, after a restore of older copies
+    #[command(after_help = ACCEPT_AFTER)]
+    Accept {
+        /// Accept the loss that 'picpick receipt verify' shows
+        #[arg(long, required = true)]
+        yes: bool,
+    },
     /// Show the studio's public key; give it to the people who verify its receipts
     Key,
     /// Print the JSON schema of a receipt
@@ -49,6 +66,14 @@ struct VerificationDocument {
     valid: bool,
     key: String,
     receipts: Vec<ReceiptBody>,
+    /// The faults of the data folder's records, if no files were given.
+    faults: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct AcceptDocument {
+    receipts_lost: Vec<u64>,
+    erasures_lost: u64,
 }
 
 #[derive(Serialize)]
@@ -63,7 +88,9 @@ struct KeyDocument {
 
 pub fn run(context: &Context, command: ReceiptCommand) -> Result<Report> {
     match command {
+        ReceiptCommand::Verify { files, key: None } if files.is_empty() => verify_all(context),
         ReceiptCommand::Verify { files, key } => verify(context, &files, key),
+        ReceiptCommand::Accept { .. } => accept(context),
         ReceiptCommand::List => list(context),
         ReceiptCommand::Key => {
             let public_key = own_key(context)?.to_string();
@@ -78,9 +105,57 @@ pub fn run(context: &Context, command: ReceiptCommand) -> Result<Report> {
 }
 
 fn own_key(context: &Context) -> Result<PublicKey> {
+    Ok(own_data(context)?.public_key()?)
+}
+
+fn own_data(context: &Context) -> Result<DataDir> {
     let missing =
         || UsageError("there is no data folder to take the key from; name it with --data".into());
-    Ok(context.data_if_there()?.ok_or_else(missing)?.public_key()?)
+    Ok(context.data_if_there()?.ok_or_else(missing)?)
+}
+
+/// Verifies all records of the data folder.
+fn verify_all(context: &Context) -> Result<Report> {
+    let data = own_data(context)?;
+    let (key, faults) = (data.public_key()?, data.review_records()?);
+    let mut receipts = Vec::new();
+    for path in data.receipts()? {
+        // An invalid receipt is among the faults.
+        if let Ok(receipt) = Receipt::verify(&read_file(&path, FILE_BYTES_MAX)?, &key) {
+            receipts.push(receipt.receipt);
+        }
+    }
+    let count = format::count(receipts.len(), "receipt");
+    let text = match faults.as_slice() {
+        [] => format!(
+            "Valid: {count} signed with {key}, and the erasure log. Nothing that the keyring's checkpoint names \
+             is missing.\n"
+        ),
+        faults => {
+            let lines = faults.iter().map(|fault| format!("- {}\n", printable(fault)));
+            format!("Not valid; {count} could be verified:\n{}", lines.collect::<String>())
+        }
+    };
+    let valid = faults.is_empty();
+    let status = if valid { ExitStatus::Done } else { ExitStatus::Failed };
+    let document = VerificationDocument { valid, key: key.to_string(), receipts, faults };
+    Ok(Report::new(&document, text)?.with(status))
+}
+
+fn accept(context: &Context) -> Result<Report> {
+    let (receipts_lost, erasures_lost) = own_data(context)?.accept_lost_records()?;
+    let text = if receipts_lost.is_empty() && erasures_lost == 0 {
+        "No record is lost; there is nothing to accept.\n".to_owned()
+    } else {
+        let numbers: Vec<String> = receipts_lost.iter().map(u64::to_string).collect();
+        format!(
+            "Accepted: {} lost ({}), {} of the erasure log lost.\n",
+            format::count(receipts_lost.len(), "receipt"),
+            if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") },
+            format::count(erasures_lost as usize, "entry")
+        )
+    };
+    Report::new(&AcceptDocument { receipts_lost, erasures_lost }, text)
 }
 
 fn verify(context: &Context, files: &[PathBuf], key: Option<PublicKey>) -> Result<Report> {
@@ -99,7 +174,9 @@ fn verify(context: &Context, files: &[PathBuf], key: Option<PublicKey>) -> Resul
     let what = format::count(receipts.len(), "receipt");
     text += &format!("\nValid: {what} signed with {key}{chained}.\n");
     let receipts = receipts.into_iter().map(|receipt| receipt.receipt).collect();
-    Report::new(&VerificationDocument { valid: true, key: key.to_string(), receipts }, text)
+    let document =
+        VerificationDocument { valid: true, key: key.to_string(), receipts, faults: Vec::new() };
+    Report::new(&document, text)
 }
 
 fn list(context: &Context) -> Result<Report> {
@@ -158,6 +235,9 @@ pub fn describe(receipt: &ReceiptBody) -> String {
             );
         }
         None => text += "  backups     none contain its encrypted rows\n",
+    }
+    if let Some(audit) = &receipt.audit {
+        text += &format!("  audit log   entry {}, hash {}\n", audit.number, audit.hash);
     }
     text
 }

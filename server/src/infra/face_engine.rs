@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use picpick_engine::audit::{AuditCheckpoint, ChainKey};
 use picpick_engine::liveness::Liveness;
 use picpick_engine::receipts::Receipt;
 use picpick_engine::{
@@ -136,6 +137,25 @@ impl FaceEngine {
 
     pub fn vault(&self) -> picpick_engine::Result<Vault> {
         self.0.data.vault()
+    }
+
+    /// Returns the key of the audit log.
+    pub fn audit_key(&self) -> picpick_engine::Result<ChainKey> {
+        self.0.data.audit_key()
+    }
+
+    /// Returns the last checkpoint of the audit log.
+    pub fn audit_checkpoint(&self) -> Result<Option<AuditCheckpoint>> {
+        Ok(self.0.data.audit_checkpoint()?)
+    }
+
+    /// Replaces the checkpoint `old` of the audit log by `new`, unless another process has replaced it.
+    pub fn replace_audit_checkpoint(
+        &self,
+        old: Option<&AuditCheckpoint>,
+        new: AuditCheckpoint,
+    ) -> Result<bool> {
+        Ok(self.0.data.replace_audit_checkpoint(old, new)?)
     }
 
     /// Returns the detection and embedding pipeline; the first call loads its models.

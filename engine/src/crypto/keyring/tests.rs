@@ -1,4 +1,5 @@
 use super::*;
+use crate::crypto::ChainHead;
 
 fn entry(name: &str) -> KeyringEntry {
     let about = CollectionMetadata {
@@ -162,4 +163,53 @@ fn a_damaged_entry_costs_only_itself() {
     assert!(keyring.damaged().unwrap().is_empty());
     let purged = keyring.purged().unwrap();
     assert!(purged[0].key_fingerprint.is_empty() && purged[0].canary_key.is_none());
+}
+
+fn advance(keyring: &Keyring, number: u64) {
+    let head = ChainHead { number, hash: "ab".repeat(32) };
+    keyring.change_checkpoint(|checkpoint| checkpoint.receipts.advance(&head)).unwrap();
+}
+
+#[test]
+fn a_checkpoint_only_advances_and_outlives_rotations_and_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    assert_eq!(keyring.checkpoint().unwrap(), Checkpoint::default());
+    advance(&keyring, 3);
+    advance(&keyring, 2);
+    keyring.rotate().unwrap();
+    keyring.add(&entry("a")).unwrap();
+    let again = Keyring::open(folder.path()).unwrap();
+    assert_eq!(again.checkpoint().unwrap().receipts.number, 3);
+}
+
+#[test]
+fn a_checkpoint_that_was_changed_removed_or_borrowed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    advance(&keyring, 3);
+    let path = folder.path().join("keys.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("[checkpoint]").unwrap();
+    let end = rest.find("\n[[").unwrap_or(rest.len());
+    let without = format!("{before}{}", &rest[end..]);
+    let other = tempfile::tempdir().unwrap();
+    Keyring::create(other.path()).unwrap();
+    let other = std::fs::read_to_string(other.path().join("keys.toml")).unwrap();
+    let borrowed = format!("{before}[checkpoint]{}", other.split_once("[checkpoint]").unwrap().1);
+    for bad in [
+        text.replace("number = 3", "number = 2"),
+        text.replace("erasures_lost = 0", "erasures_lost = 1"),
+        without.clone(),
+        // As a file of format 2, the checkpoint would be made from the records as they are found.
+        without.replace("format = 3", "format = 2"),
+        borrowed,
+    ] {
+        assert_ne!(bad, text);
+        std::fs::write(&path, &bad).unwrap();
+        let error = Keyring::open(folder.path()).err();
+        assert!(matches!(error, Some(Error::Keyring { .. })), "{error:?}: {bad}");
+    }
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(Keyring::open(folder.path()).unwrap().checkpoint().unwrap().receipts.number, 3);
 }

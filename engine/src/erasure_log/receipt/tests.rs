@@ -1,5 +1,5 @@
 use super::*;
-use crate::crypto::Keyring;
+use crate::crypto::{AuditCheckpoint, Keyring};
 
 fn body(erasure: u64) -> ReceiptBody {
     ReceiptBody {
@@ -20,6 +20,7 @@ fn body(erasure: u64) -> ReceiptBody {
         residue: 0,
         backups_expire_unix_s: None,
         public_key: String::new(),
+        audit: None,
     }
 }
 
@@ -27,6 +28,20 @@ struct ReceiptFolder {
     _folder: tempfile::TempDir,
     receipts: Receipts,
     signer: Signer,
+}
+
+impl ReceiptFolder {
+    /// Writes the receipt of an erasure under a checkpoint with an audit log, as a service does.
+    fn write(&self, erasure: u64) -> Receipt {
+        let audit = AuditCheckpoint {
+            number: 12,
+            hash: "ab".repeat(32),
+            keyed_from: 1,
+            at_unix_s: 1_800_000_000,
+        };
+        let checkpoint = Checkpoint { audit: Some(audit), ..Checkpoint::default() };
+        self.receipts.write(body(erasure), &self.signer, &checkpoint).unwrap().0
+    }
 }
 
 fn receipt_folder() -> ReceiptFolder {
@@ -39,7 +54,7 @@ fn receipt_folder() -> ReceiptFolder {
 #[test]
 fn no_changed_byte_and_no_other_key_passes() {
     let log = receipt_folder();
-    let receipt = log.receipts.write(body(1), &log.signer).unwrap();
+    let receipt = log.write(1);
     let bytes = receipt.to_bytes().unwrap();
     let key = log.signer.public_key();
     assert_eq!(Receipt::verify(&bytes, &key).unwrap(), receipt);
@@ -63,11 +78,11 @@ fn no_changed_byte_and_no_other_key_passes() {
 #[test]
 fn receipts_are_numbered_chained_and_written_once_an_erasure() {
     let log = receipt_folder();
-    let first = log.receipts.write(body(7), &log.signer).unwrap();
-    let second = log.receipts.write(body(8), &log.signer).unwrap();
-    assert_eq!(log.receipts.write(body(7), &log.signer).unwrap(), first);
+    let first = log.write(7);
+    let second = log.write(8);
+    assert_eq!(log.write(7), first);
     assert_eq!((first.receipt.number, second.receipt.number), (1, 2));
-    let third = log.receipts.write(body(9), &log.signer).unwrap();
+    let third = log.write(9);
     let key = log.signer.public_key();
     let files: Vec<Vec<u8>> =
         log.receipts.files().unwrap().iter().map(|path| read(path).unwrap()).collect();
@@ -90,11 +105,10 @@ fn receipt_body(file: &[u8]) -> ReceiptBody {
 #[test]
 fn the_form_is_canonical_and_the_schema_names_every_field() {
     let log = receipt_folder();
-    let text =
-        String::from_utf8(log.receipts.write(body(1), &log.signer).unwrap().to_bytes().unwrap())
-            .unwrap();
+    let text = String::from_utf8(log.write(1).to_bytes().unwrap()).unwrap();
     assert!(
-        text.starts_with(r#"{"receipt":{"backups_expire_unix_s":null,"begun_unix_s":"#),
+        text.starts_with(r#"{"receipt":{"audit":{"hash":""#)
+            && text.contains(r#"},"backups_expire_unix_s":null,"begun_unix_s":"#),
         "{text}"
     );
     assert!(!text.contains(' ') || text.matches(' ').count() == 2, "only the format has spaces");
@@ -105,7 +119,31 @@ fn the_form_is_canonical_and_the_schema_names_every_field() {
     };
     let described = &schema["properties"]["receipt"]["properties"];
     assert_eq!(fields(&written["receipt"]), fields(described));
-    assert_eq!(fields(&written["receipt"]["scanned"]), fields(&described["scanned"]["properties"]));
-    let required = schema["properties"]["receipt"]["required"].as_array().unwrap().len();
-    assert_eq!(required, fields(described).len());
+    for inner in ["scanned", "audit"] {
+        assert_eq!(fields(&written["receipt"][inner]), fields(&described[inner]["properties"]));
+    }
+    let required = schema["properties"]["receipt"]["required"].as_array().unwrap();
+    assert_eq!(required.len(), fields(described).len() - 1, "only the audit head may be absent");
+    assert!(!required.contains(&"audit".into()));
+}
+
+#[test]
+fn a_receipt_follows_the_checkpoint_where_files_were_removed() {
+    let log = receipt_folder();
+    let none = Checkpoint::default();
+    let mut heads = Vec::new();
+    for erasure in 1..=3 {
+        let (_, head) = log.receipts.write(body(erasure), &log.signer, &none).unwrap();
+        heads.push(head);
+    }
+    let third = log.receipts.files().unwrap().pop().unwrap();
+    std::fs::remove_file(third).unwrap();
+    let checkpoint = Checkpoint { receipts: heads[2].clone(), ..Checkpoint::default() };
+    let (next, _) = log.receipts.write(body(4), &log.signer, &checkpoint).unwrap();
+    assert_eq!((next.receipt.number, next.receipt.previous), (4, heads[2].hash.clone()));
+    assert_eq!(next.receipt.audit, None, "a data folder without a service has no audit log");
+    // A checkpoint that is older than the files is the state after a crash.
+    let older = Checkpoint { receipts: heads[0].clone(), ..Checkpoint::default() };
+    let (after, _) = log.receipts.write(body(5), &log.signer, &older).unwrap();
+    assert_eq!(after.receipt.number, 5);
 }

@@ -9,8 +9,9 @@ use super::{recovery_codes, totp};
 use crate::app::App;
 use crate::error::Result;
 use crate::infra::alerts::Pattern;
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::db::Tx;
-use crate::infra::rate_limit::{CountedAttempt, Guess, attempt};
+use crate::infra::rate_limit::{CountedAttempt, Guess, GuessableSecret, attempt};
 
 /// The stored credentials of an account.
 pub struct StoredCredentials {
@@ -99,6 +100,9 @@ pub async fn prove(
     if !matches!(proof, Ok(Proof::Complete | Proof::CodeMissing)) {
         report_guessing(app, account);
     }
+    if matches!(proof, Ok(Proof::Wrong)) {
+        record_failure(app, guess.secret, account).await?;
+    }
     proof
 }
 
@@ -120,6 +124,9 @@ pub async fn prove_code(
     let proof = outcome.map(|proof| proof.unwrap_or(Proof::Wrong));
     if !matches!(proof, Ok(Proof::Complete)) {
         report_guessing(app, Some(account));
+    }
+    if matches!(proof, Ok(Proof::Wrong)) {
+        record_failure(app, guess.secret, Some(account)).await?;
     }
     proof
 }
@@ -157,4 +164,22 @@ fn report_guessing(app: &App, account: Option<&StoredCredentials>) {
     if let Some(account) = account {
         app.alerts.record(Pattern::AccountGuessing, &format!("user:{}", account.user), "");
     }
+}
+
+/// Counts a failed proof for the audit log. The log names the account and neither the address that was typed nor
+/// the client's: all unknown accounts count as one.
+async fn record_failure(
+    app: &App,
+    secret: GuessableSecret,
+    account: Option<&StoredCredentials>,
+) -> Result<()> {
+    let action = match secret {
+        GuessableSecret::SignIn => "sign_in_failed",
+        _ => "reauthentication_failed",
+    };
+    let target = account.map_or("", |account| account.user.as_str());
+    let mut tx = app.db.write().await?;
+    let deed = AuditEvent { studio: "", actor: "unknown", action, target, detail: "" };
+    audit_log::count(&mut tx, deed).await?;
+    Ok(tx.commit().await?)
 }

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::{DeviceCookie, ProvingClient};
 use crate::infra::alerts::Pattern;
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::rate_limit::{Guess, GuessableSecret, Guesser, attempt};
 
 /// Minimum number of digits of a PIN.
@@ -59,6 +60,16 @@ pub async fn check(app: &App, scope: PinScope<'_>, pin: Zeroizing<String>) -> Re
     match outcome? {
         Some(()) => device.set(known),
         None => {
+            let mut tx = app.db.write().await?;
+            let deed = AuditEvent {
+                studio,
+                actor: "unknown",
+                action: "album_pin_failed",
+                target: album,
+                detail: "",
+            };
+            audit_log::count(&mut tx, deed).await?;
+            tx.commit().await?;
             let detail = "The PIN is wrong; check it and try again.";
             Err(ApiError::new(ErrorKind::WrongCredentials, detail))
         }

@@ -26,7 +26,7 @@ use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{count_by, record_by};
 use crate::http::client_address::ClientAddress;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::http::locale::Locale;
@@ -209,6 +209,7 @@ pub async fn list(
             id,
         })
     };
+    count_by(&app.db, &grant, "guest_contacts_read", grant.event()?).await?;
     let list = PageQuery {
         select: "SELECT * FROM guest_requests WHERE event_id = $1",
         values: &[BoundValue::Text(grant.event()?)],

@@ -11,7 +11,7 @@ use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{count_by, record_by};
 use crate::http::extract::{Path, Query};
 use crate::infra::db::consents::{self, GivenConsent};
 use crate::infra::db::guests::{self, GuestRecord};
@@ -94,7 +94,9 @@ pub async fn list(
             id: guest.id,
         })
     };
-    guests::page(&app.db, grant.event()?, &paging).await?.try_map(view).map(Json)
+    let event = grant.event()?;
+    count_by(&app.db, &grant, "guest_contacts_read", event).await?;
+    guests::page(&app.db, event, &paging).await?.try_map(view).map(Json)
 }
 
 /// Lists the consents of an event's guests, including withdrawn consents, oldest first.

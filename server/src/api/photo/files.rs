@@ -6,6 +6,7 @@ use super::responses::{self, PhotoFile};
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
+use crate::http::auth::audit::count_by;
 use crate::http::extract::{BinarySchema, Path};
 use crate::infra::db::photos;
 use crate::infra::photo_store::Rendition as BlobKind;
@@ -26,7 +27,11 @@ pub async fn original(
     headers: HeaderMap,
 ) -> Result<Response> {
     let file = find(&app, &grant, &photo).await?;
-    responses::original(&app, file, &headers).await
+    let answer = responses::original(&app, file, &headers).await?;
+    if answer.status().is_success() {
+        count_by(&app.db, &grant, "photo_originals_download", grant.event()?).await?;
+    }
+    Ok(answer)
 }
 
 /// Returns the photo for screens, a JPEG: the longer side has at most 2,048 pixels.

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::audit::record_by;
+use crate::http::auth::audit::{count_by, record_by};
 use crate::http::auth::{Action, Grant};
 use crate::http::extract::{self, BinarySchema, Body, Query, RawBody};
 use crate::infra::admission::Slot;
@@ -245,6 +245,9 @@ pub async fn by_face(
         })
         .await?;
     record_lowered(&app, &grant, lowered).await?;
+    let mut tx = app.db.write().await?;
+    record_by(&mut tx, &grant, "search_face", &event, "").await?;
+    tx.commit().await?;
     search(&app, &event, answer, 1, quality, begun).await.map(Json)
 }
 
@@ -297,6 +300,7 @@ pub async fn compare(
 ) -> Result<Json<FaceComparison>> {
     let (a, b) = (extract::face("a", &given.a)?, extract::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
+    count_by(&app.db, &grant, "face_compare", &event).await?;
     app.face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&event)?;

@@ -20,6 +20,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (11, "budgets", include_str!("../../../migrations/0011_budgets.sql")),
     (12, "standard terms", include_str!("../../../migrations/0012_standard_terms.sql")),
     (13, "secrets", include_str!("../../../migrations/0013_secrets.sql")),
+    (14, "audit keys", include_str!("../../../migrations/0014_audit_keys.sql")),
     (15, "terms and creators", include_str!("../../../migrations/0015_terms_and_creators.sql")),
 ];
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use picpick_engine::audit::ChainKey;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -44,12 +45,14 @@ pub struct Db {
     /// SQLite allows one writer. Transactions queue on this mutex, because waiting inside SQLite ends in an
     /// error after `busy_timeout`.
     writer: Option<Arc<Mutex<()>>>,
+    audit_key: Option<Arc<ChainKey>>,
 }
 
 /// A write transaction. Dropping it without `commit` rolls it back.
 pub struct Tx {
     inner: sqlx::Transaction<'static, sqlx::Any>,
     _writer: Option<OwnedMutexGuard<()>>,
+    audit_key: Option<Arc<ChainKey>>,
 }
 
 impl Db {
@@ -72,9 +75,19 @@ impl Db {
             .connect(url)
             .await
             .context("opening the database; check PICPICK_DATABASE_URL and the data folder")?;
-        let db = Self { pool, writer: sqlite.then(Arc::default) };
+        let db = Self { pool, writer: sqlite.then(Arc::default), audit_key: None };
         migrations::run(&db.pool).await.context("migrating the database")?;
         Ok(db)
+    }
+
+    /// Returns the database with the key of the audit log, without which no transaction can record an entry.
+    pub fn with_audit_key(self, key: ChainKey) -> Self {
+        Self { audit_key: Some(Arc::new(key)), ..self }
+    }
+
+    /// Returns the key of the audit log; `None` if the database was opened without it.
+    pub fn audit_key(&self) -> Option<&Arc<ChainKey>> {
+        self.audit_key.as_ref()
     }
 
     /// Returns the pool, for statements that only read.
@@ -84,15 +97,16 @@ impl Db {
 
     /// Begins a write transaction.
     pub async fn write(&self) -> sqlx::Result<Tx> {
+        let audit_key = self.audit_key.clone();
         let Some(writer) = &self.writer else {
-            return Ok(Tx { inner: self.pool.begin().await?, _writer: None });
+            return Ok(Tx { inner: self.pool.begin().await?, _writer: None, audit_key });
         };
         let guard = Arc::clone(writer).lock_owned().await;
         // IMMEDIATE takes the write lock at once and waits for it. Without it, a transaction that reads first
         // fails at its first write if another process (the command line, a backup) has written since the
         // read.
         let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Tx { inner, _writer: Some(guard) })
+        Ok(Tx { inner, _writer: Some(guard), audit_key })
     }
 
     /// Closes all connections, so that SQLite removes its write-ahead log.
@@ -141,6 +155,11 @@ fn make_private(url: &str) -> std::io::Result<()> {
 }
 
 impl Tx {
+    /// Returns the key of the audit log; `None` if the database was opened without it.
+    pub fn audit_key(&self) -> Option<Arc<ChainKey>> {
+        self.audit_key.clone()
+    }
+
     /// Commits the transaction. The changes are durable when this function returns.
     pub async fn commit(mut self) -> sqlx::Result<()> {
         if let Ok((statement, bound)) = ALONG.try_with(Clone::clone) {

@@ -1,16 +1,30 @@
-//! The audit log: an append-only chain of hashes, so that a changed or missing entry is detected.
+//! The audit log: an append-only chain of entries. Each entry's hash covers the entry before it, and an
+//! authentication code (HMAC-SHA-256 under a key of the server's keyring) covers the hash, so that writing to the
+//! database does not suffice to change, insert or remove an entry unnoticed.
 //!
-//! An entry is written in the transaction of the action that it records. Entries contain ids, and never
-//! contact data, tokens or face data.
+//! The end of the chain is covered by a signed checkpoint in the keyring (`checkpoint.rs`). An entry is durable
+//! before a checkpoint names it: a checkpoint that is older than the chain is normal, and one that is newer, or
+//! names another entry, is evidence of tampering.
+//!
+//! An entry is written in the transaction of the action that it records; frequent actions are counted
+//! (`counted.rs`). Entries contain ids, and never contact data, tokens or face data.
+
+mod checkpoint;
+mod counted;
+mod verify;
+
+pub use checkpoint::{advance, run_checkpoints, successor};
+pub use counted::count;
+pub use verify::{ChainFault, ChainReport, Expectation, verify};
 
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::error::Result;
+use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;
-use crate::infra::db::{Db, Tx};
+use crate::infra::db::Tx;
 use crate::infra::ids::sha256;
 
 /// An action to record.
@@ -19,7 +33,7 @@ pub struct AuditEvent<'a> {
     /// Empty for an action that concerns no studio.
     pub studio: &'a str,
     pub actor: &'a str,
-    pub action: &'static str,
+    pub action: &'a str,
     pub target: &'a str,
     pub detail: &'a str,
 }
@@ -31,13 +45,19 @@ pub struct AuditEntry {
     pub number: i64,
     pub at_unix_s: i64,
     pub studio: String,
-    /// `user:ID`, `key:ID`, `guest:ID` or `system`.
+    /// `user:ID`, `key:ID`, `guest:ID`, `system`, or `unknown` for a failed sign-in.
     pub actor: String,
     pub action: String,
     pub target: String,
     pub detail: String,
     /// SHA-256 over the previous entry's hash and this entry's fields, hexadecimal.
     pub hash: String,
+    /// Id of the key of `mac`; empty for entries from before the log had keys.
+    #[serde(skip)]
+    pub key_id: String,
+    /// Authentication code of `hash`; empty for entries from before the log had keys.
+    #[serde(skip)]
+    pub mac: String,
 }
 
 impl AuditEntry {
@@ -51,6 +71,8 @@ impl AuditEntry {
             target: row.try_get("target")?,
             detail: row.try_get("detail")?,
             hash: row.try_get("hash")?,
+            key_id: row.try_get("key_id")?,
+            mac: row.try_get("mac")?,
         })
     }
 
@@ -70,8 +92,17 @@ impl AuditEntry {
     }
 }
 
+/// Returns the message of an entry's authentication code. The hash covers the number and all earlier entries, so
+/// that a code is valid at one place of one chain only.
+fn authenticated(hash: &str) -> Vec<u8> {
+    format!("picpick audit entry 1 {hash}").into_bytes()
+}
+
 /// Appends an entry in the transaction of the recorded action, so that both become durable together.
 pub async fn record(tx: &mut Tx, deed: AuditEvent<'_>) -> Result<()> {
+    let key = tx
+        .audit_key()
+        .ok_or_else(|| ApiError::internal("the database was opened without the audit key"))?;
     // The head is updated first, so that SQLite and PostgreSQL serialise concurrent appends.
     let head = sqlx::query("UPDATE audit_head SET number = number + 1 RETURNING number, hash")
         .fetch_one(&mut **tx)
@@ -86,11 +117,14 @@ pub async fn record(tx: &mut Tx, deed: AuditEvent<'_>) -> Result<()> {
         target: deed.target.to_owned(),
         detail: deed.detail.to_owned(),
         hash: String::new(),
+        key_id: key.id().to_owned(),
+        mac: String::new(),
     };
     entry.hash = entry.expected(&before);
+    entry.mac = key.tag(&authenticated(&entry.hash))?;
     sqlx::query(
-        "INSERT INTO audit (number, at_unix_s, studio_id, actor, action, target, detail, hash) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO audit (number, at_unix_s, studio_id, actor, action, target, detail, hash, key_id, mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(entry.number)
     .bind(entry.at_unix_s)
@@ -100,6 +134,8 @@ pub async fn record(tx: &mut Tx, deed: AuditEvent<'_>) -> Result<()> {
     .bind(&entry.target)
     .bind(&entry.detail)
     .bind(&entry.hash)
+    .bind(&entry.key_id)
+    .bind(&entry.mac)
     .execute(&mut **tx)
     .await?;
     sqlx::query("UPDATE audit_head SET hash = $1").bind(&entry.hash).execute(&mut **tx).await?;
@@ -111,52 +147,9 @@ pub async fn record_guest(
     tx: &mut Tx,
     studio: &str,
     guest: &str,
-    action: &'static str,
+    action: &str,
     detail: &str,
 ) -> Result<()> {
     let actor = format!("guest:{guest}");
     record(tx, AuditEvent { studio, actor: &actor, action, target: guest, detail }).await
-}
-
-/// The result of a check of the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ChainReport {
-    /// Number of intact entries.
-    pub entries: i64,
-    /// The hash of the last intact entry. An operator who stores this hash elsewhere can later detect a
-    /// truncated chain.
-    pub head: String,
-    /// The number of the first changed or missing entry.
-    pub broken_at: Option<i64>,
-}
-
-/// Verifies the hash and number of every entry, and the head. Stops at the first broken entry.
-pub async fn verify(db: &Db) -> Result<ChainReport> {
-    const PAGE: i64 = 1000;
-    let mut verdict = ChainReport { entries: 0, head: String::new(), broken_at: None };
-    loop {
-        let rows = sqlx::query("SELECT * FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
-            .bind(verdict.entries)
-            .bind(PAGE)
-            .fetch_all(db.read())
-            .await?;
-        if rows.is_empty() {
-            break;
-        }
-        for row in &rows {
-            let entry = AuditEntry::read(row)?;
-            if entry.number != verdict.entries + 1 || entry.hash != entry.expected(&verdict.head) {
-                verdict.broken_at = Some(verdict.entries + 1);
-                return Ok(verdict);
-            }
-            verdict.entries = entry.number;
-            verdict.head = entry.hash;
-        }
-    }
-    let head = sqlx::query("SELECT number, hash FROM audit_head").fetch_one(db.read()).await?;
-    let (number, hash): (i64, String) = (head.try_get("number")?, head.try_get("hash")?);
-    if number != verdict.entries || hash != verdict.head {
-        verdict.broken_at = Some(verdict.entries + 1);
-    }
-    Ok(verdict)
 }

@@ -49,7 +49,7 @@ pub struct Event {
 pub struct NewEvent {
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// The purpose of processing faces; default: `event_gallery`.
+    // The purpose of processing faces. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
     #[serde(default)]
     purpose: Purpose,

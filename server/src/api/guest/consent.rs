@@ -46,7 +46,7 @@ pub struct Consent {
     pub version: String,
     /// The event's end, seconds since the Unix epoch. The text contains its date.
     pub ends_unix_s: i64,
-    /// The event's purpose, which the text contains.
+    // The event's purpose, which the text contains. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
     pub purpose: Purpose,
     /// The text's paragraphs.

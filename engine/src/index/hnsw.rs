@@ -37,7 +37,7 @@ const SLACK: f32 = 0.05;
 /// Limits the head below which no freeze is needed to 1,024 faces, whose scan takes about 20 µs.
 const HEAD_FACES_MIN: usize = 1_024;
 
-/// The approximate index, for collections of more than [`EXACT_FACES_MAX`](super::EXACT_FACES_MAX) faces: a
+/// The approximate index, for collections of more than `EXACT_FACES_MAX` faces: a
 /// frozen HNSW graph (Malkov and Yashunin 2016) and a head, an exact index of the newest faces. The caller
 /// calls `freeze` when `needs_freeze` returns true.
 pub struct HnswIndex {

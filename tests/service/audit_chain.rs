@@ -59,7 +59,7 @@ fn put_back(name: &str) -> String {
 pub fn recomputed(service: &Service, number: i64, column: &str, text: &str) -> String {
     let rows = service.texts(
         "SELECT CAST(number AS TEXT), CAST(at_unix_s AS TEXT), studio_id, actor, action, target, detail \
-         FROM audit ORDER BY number",
+         FROM audit ORDER BY audit.number",
     );
     let place = ["studio_id", "actor", "action", "target", "detail"]
         .iter()

@@ -29,7 +29,8 @@ fn with_large_photos(service: &Service) -> (Person, Album) {
     let event = owner.new_event(&owner.studio(), "Wedding");
     let album = Album { client: owner.client.clone(), event };
     let jpeg = std::fs::read(sample("obama.jpg")).unwrap();
-    for number in 0..6 {
+    // A part of the archive is a whole photo, and the service queues up to 8 parts.
+    for number in 0..16 {
         album.upload(&format!("{number}.jpg"), &large(&jpeg, number));
     }
     album.wait_until_indexed();

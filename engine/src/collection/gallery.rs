@@ -15,10 +15,10 @@ use crate::quality::Quality;
 /// Limits the candidate faces that a guest may confirm or reject at once to 6.
 const GUEST_CANDIDATES_MAX: usize = 6;
 
-/// Limits from below, to 2/3 of the threshold, the face's own cosine at which a guest is shown a face because
-/// of a person that the owner merged. A wrong merge then does not show a stranger's photos: strangers'
-/// cosines seldom reach two thirds of a threshold. Range: 0 (the owner's merges are trusted completely) to 1
-/// (a face of a merged person must match by itself).
+/// Limits the faces of a merged person that a guest is shown to those whose own cosine is at least 2/3 of the
+/// threshold. A wrong merge by the owner then does not show a stranger's photos, because strangers' cosines
+/// seldom reach two thirds of a threshold. Range: 0 (the owner's merges are trusted completely) to 1 (a face
+/// of a merged person must match by itself).
 const OWNER_MERGE_SHARE_MIN: f32 = 2.0 / 3.0;
 
 /// The way in which a search scores faces.

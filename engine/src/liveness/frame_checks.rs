@@ -193,7 +193,8 @@ pub(super) fn same_person(first: &LiveFace, now: &LiveFace) -> bool {
     cosine(&first.face.embedding, &now.face.embedding) >= SAME_PERSON_MIN
 }
 
-/// Returns whether the live scores of the frames that passed are live scores of a person.
+/// Returns whether a challenge shows a live person: at most `ATTACK_FRAMES_MAX` of `scores`, the live scores
+/// of the frames that passed, are below `ATTACK_LIVE_MIN`.
 pub(super) fn is_live(scores: impl Iterator<Item = f32>) -> bool {
     scores.filter(|score| *score < ATTACK_LIVE_MIN).count() <= ATTACK_FRAMES_MAX
 }

@@ -187,7 +187,7 @@ async fn accept(db: &Db, keyring: &Keyring, others: &OtherKeys, yes: bool) -> Re
     let Some(checkpoint) = keyring.checkpoint.as_ref().filter(|_| compared.fault.is_some()) else {
         return Report::new(
             &AcceptDocument { accepted: false, lost: 0, entries: left.entries, head: left.head },
-            "The audit log follows from the keyring's checkpoint; there is nothing to accept.\n"
+            "The audit log agrees with the keyring's checkpoint; there is nothing to accept.\n"
                 .into(),
         );
     };

@@ -257,7 +257,9 @@ fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
         return "not used: it needs a processor with AMX and the OpenVINO runtime".into();
     }
     match Pipeline::bf16_check(&context.models, pack) {
-        None => "not measured yet: the first 32 faces will be used for the measurement".into(),
+        None => {
+            "not measured yet: the first 16 faces or more will be used for the measurement".into()
+        }
         Some(verdict) => {
             let outcome =
                 if verdict.passed { "passed" } else { "off, because it differs from f32" };

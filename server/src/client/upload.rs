@@ -19,7 +19,7 @@ use super::file_hash::HashedFile;
 const PIECE_BYTES_FIRST: u64 = 1 << 20;
 const PIECE_BYTES_MIN: u64 = 64 << 10;
 const PIECE_BYTES_MAX: u64 = 8 << 20;
-/// Limits the time of a piece after which the next piece has twice the size.
+/// Limits the pieces after which the size doubles to those sent in less than 4 s.
 const PIECE_TIME: Duration = Duration::from_secs(4);
 
 /// Sends files to the service; shared by all connections.

@@ -80,8 +80,8 @@ impl FromRequestParts<App> for Encrypted {
 /// `peer`, while the address reached is a trusted proxy's. Each trusted proxy appended the entry before it;
 /// entries further left come from the client. Several header lines are one list (RFC 9110, section 5.3).
 ///
-/// An entry that is no address ends the walk at the proxy that sent it: the entries to its left are not
-/// trusted, so the client would choose its own address.
+/// An entry that is no address ends the walk at the proxy that sent it. The client can write the entries to
+/// its left, so a longer walk would let the client choose its own address.
 fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let lines = headers.get_all("x-forwarded-for").into_iter().rev();
     let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));

@@ -133,7 +133,7 @@ pub async fn place(
     consent::check_agreed(ConsentKind::Studio, &answer, link.named())?;
     let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
     let mut tx = app.db.write().await?;
-    let detail = "This network has used its quota of 60 requests, then one per minute; try again in a minute.";
+    let detail = "This network has used its 60 requests and gets one more every minute; try again in a minute.";
     NETWORK_QUOTA.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
     let waiting = sqlx::query(
         "SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN contact_hash = $2 THEN 1 ELSE 0 END), 0) AS same \

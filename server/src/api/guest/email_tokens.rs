@@ -67,8 +67,7 @@ pub async fn issue(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<Ze
 /// # Errors
 /// - `TooManyRequests` if the quota is used up.
 pub async fn count_message(tx: &mut Tx, contact_hash: &str) -> Result<()> {
-    let detail =
-        "This contact has used its quota of 3 e-mails, then one per 8 hours; try again later.";
+    let detail = "This contact has used its 3 e-mails and gets one more every 8 hours; try again in 8 hours.";
     MESSAGE_QUOTA.take(tx, &format!("letters:{contact_hash}"), detail).await
 }
 

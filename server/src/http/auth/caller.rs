@@ -178,7 +178,8 @@ const CLEAR_SITE_DATA: header::HeaderName = header::HeaderName::from_static("cle
 pub enum LocalData {
     /// Cached responses: photos, which the browser may store until then.
     Cache,
-    /// Also the site's storage: the guest link, by which the page of an ended session leads back.
+    /// Cached responses and the site's storage, which contains the guest link that the page of an ended session
+    /// offers.
     CacheAndStorage,
 }
 

@@ -25,7 +25,8 @@ enum AllowedHost {
     /// A name or an address, at any port: the operator or a proxy chooses the port that clients see.
     AnyPort(String),
     AtPort(String, u16),
-    /// Any IP address at this port. No name can be rebound to a host that is an address.
+    /// Any IP address at this port. DNS rebinding cannot use this entry, because the attacker's request names a
+    /// host name and not an address.
     AnyAddress(u16),
 }
 

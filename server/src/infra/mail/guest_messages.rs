@@ -122,7 +122,7 @@ pub fn terms_changed(
     notice: &TermsNotice<'_>,
 ) -> EmailMessage {
     let TermsNotice { event, studio, purpose, ends, kept_until } = notice;
-    let link = post.address("/g");
+    let (link, event, studio) = (post.address("/g"), quoted(event), quoted(studio));
     let (subject, text) = match language {
         Language::English => {
             let consent = match kept_until {

@@ -96,14 +96,7 @@ pub async fn prove(
         }
     })
     .await;
-    let proof = outcome.map(|proof| proof.unwrap_or(Proof::Wrong));
-    if !matches!(proof, Ok(Proof::Complete | Proof::CodeMissing)) {
-        report_guessing(app, account);
-    }
-    if matches!(proof, Ok(Proof::Wrong)) {
-        record_failure(app, guess.secret, account).await?;
-    }
-    proof
+    conclude(app, guess.secret, account, outcome).await
 }
 
 /// Proves a signed-in user by a code alone.
@@ -121,12 +114,23 @@ pub async fn prove_code(
         Ok(right.then_some(Proof::Complete))
     })
     .await;
+    conclude(app, guess.secret, Some(account), outcome).await
+}
+
+/// Returns the proof of a counted attempt. Reports a wrong or refused attempt to the alerts, and counts a wrong
+/// attempt for the audit log.
+async fn conclude(
+    app: &App,
+    secret: GuessableSecret,
+    account: Option<&StoredCredentials>,
+    outcome: Result<Option<Proof>>,
+) -> Result<Proof> {
     let proof = outcome.map(|proof| proof.unwrap_or(Proof::Wrong));
-    if !matches!(proof, Ok(Proof::Complete)) {
-        report_guessing(app, Some(account));
+    if !matches!(proof, Ok(Proof::Complete | Proof::CodeMissing)) {
+        report_guessing(app, account);
     }
     if matches!(proof, Ok(Proof::Wrong)) {
-        record_failure(app, guess.secret, Some(account)).await?;
+        record_failure(app, secret, account).await?;
     }
     proof
 }

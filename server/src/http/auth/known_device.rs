@@ -84,12 +84,12 @@ impl DeviceCookie<'_> {
 
     /// Returns the cookie's name, which differs for each subject and discloses none.
     fn name(&self) -> String {
-        let digest = sha256(format!("device {:?} {}", self.secret, self.subject).as_bytes());
+        let digest = sha256(format!("device {} {}", self.secret.as_str(), self.subject).as_bytes());
         format!("picpick_device_{}", digest.get(..12).unwrap_or_default())
     }
 
     fn context(&self) -> String {
         let credential = sha256(self.credential.as_bytes());
-        format!("picpick device {:?} {} {credential}", self.secret, self.subject)
+        format!("picpick device {} {} {credential}", self.secret.as_str(), self.subject)
     }
 }

@@ -86,7 +86,8 @@ const fn policy(free_attempts: i64, delay_s: i64, delay_s_max: i64, decay_s: i64
 }
 
 impl GuessableSecret {
-    fn as_str(self) -> &'static str {
+    /// Returns the name in the table of lockouts and in device cookies.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
             Self::Reauthentication => "reauthentication",
@@ -215,8 +216,7 @@ impl LockoutPolicy {
     ///
     /// # Errors
     /// - `TooManyRequests` with the time to wait, if the subject's delay has not ended. The caller then drops
-    ///   the
-    ///   transaction, so that the attempt is not counted.
+    ///   the transaction, so that the attempt is not counted.
     async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
         let now = now_s();
         // The no-op update locks the row until the commit.

@@ -19,7 +19,7 @@ use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::memberships::{self, MembershipRecord};
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
-use crate::infra::db::{Page, Paging, Tx, studios, users};
+use crate::infra::db::{Db, Page, Paging, Tx, studios, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
 use crate::infra::rate_limit::Quota;
@@ -212,9 +212,7 @@ pub async fn withdraw(
     responses((status = 204)))]
 pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
     let name = extract::name("name", &given.name)?;
-    let mut tx = app.db.write().await?;
-    let email = find(&mut tx, &given.token).await?;
-    drop(tx);
+    let email = find(&app.db, &given.token).await?;
     // The password is hashed outside the transaction, because a hash takes about 30 ms.
     let hash = app.secret_hasher.hash(given.password, &[&email, &name]).await?;
     let mut tx = app.db.write().await?;
@@ -259,10 +257,10 @@ const OPEN: &str = "token_hash = $1 AND kind = 'invitation' AND expires_unix_s >
 ///
 /// # Errors
 /// - `Gone` if the token is invalid, or the invitation has expired, was withdrawn or was already used.
-async fn find(tx: &mut Tx, token: &str) -> Result<String> {
+async fn find(db: &Db, token: &str) -> Result<String> {
     let text = format!("SELECT email FROM account_links WHERE {OPEN}");
     let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s());
-    let row = query.fetch_optional(&mut **tx).await?.ok_or_else(gone)?;
+    let row = query.fetch_optional(db.read()).await?.ok_or_else(gone)?;
     Ok(row.try_get("email")?)
 }
 

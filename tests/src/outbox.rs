@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::service::Service;
@@ -5,15 +6,20 @@ use crate::service::Service;
 /// Maximum time until a mail is written. Only a failing test waits that long.
 const SENT_MAX: Duration = Duration::from_secs(60);
 
+/// Returns the paths of the complete mails in the outbox folder, which the first mail creates.
+fn files(service: &Service) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
+    let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|end| end == "eml"))
+}
+
 /// Waits for `number` mails in the outbox folder, to which the service writes mails if no mail server is
 /// configured. Returns the texts of the mails. Fails the test if there are more mails.
 pub fn outbox(service: &Service, number: usize) -> Vec<String> {
     let end = Instant::now() + SENT_MAX;
     loop {
-        let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
-        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
-        let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-        let mails: Vec<String> = whole.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+        let mails: Vec<String> = files(service).map(read).collect();
         if mails.len() >= number {
             assert_eq!(mails.len(), number, "too many mails");
             return mails;
@@ -51,10 +57,7 @@ pub fn latest_where(service: &Service, to: &str, is_wanted: impl Fn(&str) -> boo
     let end = Instant::now() + SENT_MAX;
     let header = format!("To: {to}\r\n");
     loop {
-        let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
-        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
-        let complete = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-        let mut mails: Vec<_> = complete
+        let mut mails: Vec<_> = files(service)
             .map(|path| (path.metadata().unwrap().modified().unwrap(), path))
             // Quoted-printable wraps long lines with a soft line break.
             .map(|(at, path)| (at, std::fs::read_to_string(path).unwrap().replace("=\r\n", "")))

@@ -69,8 +69,7 @@ impl DataDir {
     /// - `NewerFormat`: a newer program wrote the folder or the keyring.
     /// - `Damaged`: the `format` file contains no format number, or the keyring's format number is invalid.
     /// - `Keyring`: collections exist without their keys, the keyring cannot be parsed, or its permissions
-    ///   cannot be
-    ///   restricted to its owner.
+    ///   cannot be restricted to its owner.
     /// - `Io`: the folder cannot be read or created.
     pub fn open(folder: &Path, keyring: Option<&Path>) -> Result<Self> {
         let keyring_folder = keyring_of(folder, keyring);

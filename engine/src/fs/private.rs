@@ -36,8 +36,7 @@ pub(crate) fn exposed(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// - `Keyring` if a permission cannot be removed, or if the exposed folder holds other folders; the reason
-///   names the
-///   command that removes the permission.
+///   names the command that removes the permission.
 pub(crate) fn restrict(folder: &Path, paths: &[PathBuf]) -> Result<()> {
     let failed = |reason: String| Error::Keyring { path: folder.to_path_buf(), reason };
     let other = || {

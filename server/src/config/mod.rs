@@ -88,8 +88,7 @@ impl RawConfig {
     ///
     /// # Errors
     /// - `UsageError` if a folder is not given and HOME is not set, or if a renamed variable is still set
-    ///   under its
-    ///   old name.
+    ///   under its old name.
     pub fn validate(self) -> Result<Config, UsageError> {
         renamed::check(|name| env::var_os(name)).map_err(UsageError)?;
         self.validate_in(Environment::read())

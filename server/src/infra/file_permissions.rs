@@ -14,8 +14,7 @@ const LENT_FORBIDDEN: u32 = 0o037;
 ///
 /// # Errors
 /// - A sentence that names the file and the command that mends it, if other users have a permission, or if
-///   the file
-///   cannot be found.
+///   the file cannot be found.
 pub fn check_secret_file(path: &Path) -> Result<(), String> {
     let name = path.display();
     let file = path.metadata().map_err(|error| {

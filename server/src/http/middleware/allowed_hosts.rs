@@ -81,8 +81,7 @@ impl AllowedHosts {
     ///
     /// # Errors
     /// - `BadRequest` unless the request has one host: several `Host` headers, none in HTTP/1.1 (RFC 9112,
-    ///   section
-    ///   3.2), or an invalid one.
+    ///   section 3.2), or an invalid one.
     /// - `ForeignHost` if this listener does not serve the host.
     fn check(&self, version: Version, target: &Uri, headers: &HeaderMap) -> Result<()> {
         let mut lines = headers.get_all(header::HOST).into_iter();

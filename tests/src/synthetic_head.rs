@@ -68,10 +68,15 @@ pub struct Head {
 impl Head {
     /// Creates a frame with the largest face of the photo in `bytes` at its centre.
     pub fn of(pipeline: &Pipeline, liveness: &Liveness, bytes: &[u8]) -> Self {
+        Self::try_of(pipeline, liveness, bytes).expect("one face in the frame")
+    }
+
+    /// As [`Head::of`]; `None` if the photo or the frame shows no clear face.
+    pub fn try_of(pipeline: &Pipeline, liveness: &Liveness, bytes: &[u8]) -> Option<Self> {
         let limits = DecodeLimits::default();
         let photo = Picture::decode(bytes, &limits).unwrap();
         let found = pipeline.analyse(bytes).unwrap();
-        let face = found.faces.iter().max_by_key(|face| face.bbox[3]).expect("a face");
+        let face = found.faces.iter().max_by_key(|face| face.bbox[3])?;
         let [x, y, width, high] = face.bbox.map(|side| side as f32);
         let height = high / FACE_SHARE;
         let scale = height / FRAME.1 as f32;
@@ -81,9 +86,8 @@ impl Head {
         let frame = drawn(FRAME, |u, v| sample(&photo, left + u * scale, top + v * scale));
         let landmarks = face.landmarks.map(|[x, y]| [(x - left) / scale, (y - top) / scale]);
         let jpeg = frame.to_jpeg(u32::MAX, 95).unwrap();
-        let seen =
-            pipeline.analyse_frame(liveness, &jpeg).unwrap().face.expect("one face in the frame");
-        Self { frame, landmarks, straight_yaw_deg: -seen.pose.yaw }
+        let seen = pipeline.analyse_frame(liveness, &jpeg).unwrap().face?;
+        Some(Self { frame, landmarks, straight_yaw_deg: -seen.pose.yaw })
     }
 
     /// Returns the head turned to its own left and up, each by at most about 35 degrees, with the camera

@@ -3,8 +3,9 @@
 //!
 //! Live pictures are real; attacks are simulated from them ([`simulate_attacks`]). The report contains rates
 //! for single frames, and for challenges of six frames of one person under three rules. Head turns are not
-//! tested.
+//! tested there; the series of injected frames ([`injection`]) runs whole challenges.
 
+mod injection;
 mod simulate_attacks;
 
 use anyhow::{Context, Result, bail};
@@ -34,6 +35,23 @@ pub struct AttackArgs {
     /// least six pictures come first
     #[arg(long, default_value_t = 1200)]
     pictures: usize,
+    /// Which attacks to run
+    #[arg(long, value_enum, default_value_t = Series::Presentation)]
+    series: Series,
+    /// Number of people of the injection series
+    #[arg(long, default_value_t = 100)]
+    people: usize,
+    /// Number of challenges for each person and instrument of the injection series
+    #[arg(long, default_value_t = 4)]
+    attempts: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Series {
+    /// Pictures on screens and paper, held before the camera
+    Presentation,
+    /// Made frames that are sent in place of a camera's
+    Injection,
 }
 
 #[derive(Serialize)]
@@ -81,6 +99,16 @@ pub fn run(setup: &Setup, args: &AttackArgs) -> Result<()> {
     let people = people(args)?;
     let pipeline = setup.pipeline()?;
     let liveness = setup.liveness()?;
+    if args.series == Series::Injection {
+        let chosen = people.get(..args.people).unwrap_or(&people);
+        let report = injection::run(&pipeline, &liveness, chosen, args.attempts)?;
+        if setup.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            report.show();
+        }
+        return Ok(());
+    }
     let scored = people.par_iter().enumerate();
     let scored: Vec<Person> = scored
         .map(|(nth, pictures)| score(&pipeline, &liveness, nth, pictures))

@@ -1,0 +1,279 @@
+//! Injection attacks on the challenge: a client that sends made frames in place of a camera's
+//! (CEN/TS 18099: the method is a virtual camera or a call of the API, the instrument is one of
+//! [`Instrument`]).
+//!
+//! Every frame is made from photos of people who are not in front of a camera, so each passed challenge is an
+//! accepted attack. The attacker follows the guidance, never the live score, which no client receives.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use picpick_engine::liveness::{Challenge, Liveness, Progress};
+use picpick_engine::{Picture, Pipeline};
+use picpick_tests::guest::{angles, sway};
+use picpick_tests::synthetic_head::{Head, drawn, sample};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Time between two frames, ms; the camera page sends three to four frames a second.
+const FRAME_EVERY_MS: u64 = 350;
+/// Maximum number of frames of one challenge. Honest guests need about ten.
+const FRAMES_MAX: usize = 60;
+/// Number of frames without progress after which the attacker gives the challenge up: each of the four angles
+/// of a turn is tried twice.
+const FRAMES_WITHOUT_PROGRESS_MAX: usize = 8;
+/// JPEG quality of made frames.
+const JPEG_QUALITY: i32 = 90;
+/// Number of frames of a library for one guidance: two to four angles of each turn, and as many straight ones.
+const LIBRARY_FRAMES_PER_GUIDANCE: [(&str, usize); 5] =
+    [("look_straight", 4), ("turn_left", 3), ("turn_right", 3), ("turn_up", 3), ("turn_down", 3)];
+
+/// What an attacker injects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instrument {
+    /// One photo, bent over the shape of a head anew for each frame.
+    FreshWarps,
+    /// 16 frames of that kind, made once and sent in each challenge.
+    Library,
+    /// The same library; each frame is cropped, brightened and encoded anew before it is sent.
+    ReencodedLibrary,
+    /// Straight frames of one person, turned frames of another.
+    TwoPeople,
+}
+
+impl Instrument {
+    const ALL: [Instrument; 4] = [
+        Instrument::FreshWarps,
+        Instrument::Library,
+        Instrument::ReencodedLibrary,
+        Instrument::TwoPeople,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Instrument::FreshWarps => "fresh warps of one photo",
+            Instrument::Library => "stored library of 16 frames",
+            Instrument::ReencodedLibrary => "the library, encoded anew",
+            Instrument::TwoPeople => "two people in turn",
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct InjectionReport {
+    people: usize,
+    /// People without one clear face in their first picture; they are left out.
+    without_face: usize,
+    /// Number of challenges by person and instrument.
+    attempts: usize,
+    rows: Vec<InjectionRow>,
+}
+
+/// The outcome of the attacks with one instrument.
+#[derive(Serialize)]
+struct InjectionRow {
+    instrument: &'static str,
+    attempts: usize,
+    /// Number of accepted attacks.
+    accepted: usize,
+    /// Number of accepted attacks beyond each person's first attempt. A library is new in the first attempt.
+    accepted_later: usize,
+    /// Number of people who were accepted at least once.
+    people_accepted: usize,
+    /// Number of refused attempts by reason; `given_up` are challenges without progress.
+    refused: BTreeMap<&'static str, usize>,
+}
+
+/// The outcome of one challenge: `None` if it was accepted, or the reason why it was not.
+type Outcome = Option<&'static str>;
+
+/// Attacks `attempts` challenges for each person with each instrument, with the first picture of each person.
+///
+/// # Errors
+/// - A picture cannot be read.
+/// - A model fails.
+pub fn run(
+    pipeline: &Pipeline,
+    liveness: &Liveness,
+    people: &[Vec<PathBuf>],
+    attempts: usize,
+) -> Result<InjectionReport> {
+    let heads: Vec<Option<Head>> = people
+        .par_iter()
+        .map(|pictures| {
+            let path = pictures.first().context("a person without pictures")?;
+            let bytes =
+                std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            Ok(Head::try_of(pipeline, liveness, &bytes))
+        })
+        .collect::<Result<_>>()?;
+    let found: Vec<Head> = heads.into_iter().flatten().collect();
+    let rows = Instrument::ALL.map(|instrument| {
+        let outcomes = (0..found.len()).into_par_iter().map(|nth| {
+            let (head, other) = (&found[nth], &found[(nth + 1) % found.len()]);
+            let mut attacker = Attacker::new(instrument, head, other)?;
+            (0..attempts).map(|_| attacker.attack(pipeline, liveness)).collect::<Result<Vec<_>>>()
+        });
+        Ok(row(instrument, &outcomes.collect::<Result<Vec<_>>>()?))
+    });
+    Ok(InjectionReport {
+        people: found.len(),
+        without_face: people.len() - found.len(),
+        attempts,
+        rows: rows.into_iter().collect::<Result<_>>()?,
+    })
+}
+
+fn row(instrument: Instrument, people: &[Vec<Outcome>]) -> InjectionRow {
+    let accepted = |outcomes: &[Outcome]| outcomes.iter().filter(|o| o.is_none()).count();
+    let mut refused = BTreeMap::new();
+    for reason in people.iter().flatten().flatten() {
+        *refused.entry(*reason).or_default() += 1;
+    }
+    InjectionRow {
+        instrument: instrument.name(),
+        attempts: people.iter().map(Vec::len).sum(),
+        accepted: people.iter().map(|outcomes| accepted(outcomes)).sum(),
+        accepted_later: people.iter().map(|o| accepted(o.get(1..).unwrap_or_default())).sum(),
+        people_accepted: people.iter().filter(|outcomes| accepted(outcomes) > 0).count(),
+        refused,
+    }
+}
+
+/// An attacker who makes frames from photos.
+struct Attacker<'a> {
+    instrument: Instrument,
+    head: &'a Head,
+    /// The person of the turned frames of `Instrument::TwoPeople`.
+    other: &'a Head,
+    library: Vec<(&'static str, Picture)>,
+    /// Number of frames sent in all challenges; no two fresh frames are equal.
+    sent: usize,
+}
+
+impl<'a> Attacker<'a> {
+    fn new(instrument: Instrument, head: &'a Head, other: &'a Head) -> Result<Self> {
+        let mut attacker = Self { instrument, head, other, library: Vec::new(), sent: 0 };
+        if matches!(instrument, Instrument::Library | Instrument::ReencodedLibrary) {
+            for (guidance, frames) in LIBRARY_FRAMES_PER_GUIDANCE {
+                for nth in 0..frames {
+                    attacker.sent += 1;
+                    attacker.library.push((guidance, attacker.warp(guidance, nth)));
+                }
+            }
+        }
+        Ok(attacker)
+    }
+
+    /// Runs one challenge to its end.
+    fn attack(&mut self, pipeline: &Pipeline, liveness: &Liveness) -> Result<Outcome> {
+        let mut challenge = Challenge::random()?;
+        let (mut guidance, mut waited) = (challenge.awaited(), 0);
+        let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+        for nth in 0..FRAMES_MAX {
+            let uses = used.entry(guidance.code()).or_default();
+            let frame = self.frame(guidance.code(), waited, *uses)?;
+            *uses += 1;
+            let analysis = pipeline.analyse_frame(liveness, &frame)?;
+            match challenge.advance(&analysis, nth as u64 * FRAME_EVERY_MS) {
+                Progress::Passed => return Ok(None),
+                Progress::Failed(reason) => return Ok(Some(reason.code())),
+                Progress::Wait(next) => {
+                    waited = if next == guidance { waited + 1 } else { 0 };
+                    guidance = next;
+                }
+            }
+            if waited >= FRAMES_WITHOUT_PROGRESS_MAX {
+                break;
+            }
+        }
+        Ok(Some("given_up"))
+    }
+
+    /// Returns the next frame as JPEG. `waited` counts frames without progress, `uses` the earlier frames of
+    /// this challenge for this guidance.
+    fn frame(&mut self, guidance: &str, waited: usize, uses: usize) -> Result<Vec<u8>> {
+        self.sent += 1;
+        let stored = || {
+            let fitting: Vec<_> =
+                self.library.iter().filter(|(frame_for, _)| *frame_for == guidance).collect();
+            let straight = || self.library.first();
+            // Guidance such as `closer` has no frames of its own.
+            fitting.get(uses % fitting.len().max(1)).copied().or_else(straight)
+        };
+        let picture = match self.instrument {
+            Instrument::FreshWarps | Instrument::TwoPeople => self.warp(guidance, waited),
+            Instrument::Library => stored().context("an empty library")?.1.clone(),
+            Instrument::ReencodedLibrary => {
+                varied(&stored().context("an empty library")?.1, self.sent)
+            }
+        };
+        Ok(picture.to_jpeg(u32::MAX, JPEG_QUALITY - (self.sent % 3) as i32)?)
+    }
+
+    fn warp(&self, guidance: &str, waited: usize) -> Picture {
+        let [yaw, pitch] = angles(guidance, waited);
+        let is_turn = guidance.starts_with("turn");
+        let head = match self.instrument {
+            Instrument::TwoPeople if is_turn => self.other,
+            _ => self.head,
+        };
+        head.turned(yaw, pitch, sway(self.sent))
+    }
+}
+
+/// Returns `picture` enlarged by 0 to 3 % about a point that `nth` chooses, and brighter or darker by at most
+/// 6 of 255.
+fn varied(picture: &Picture, nth: usize) -> Picture {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let zoom = 1.0 + (nth * 7 % 10) as f32 * 0.003;
+    let [right, down] = sway(nth).map(|px| px * 0.3);
+    let light = (nth * 5 % 13) as f32 - 6.0;
+    drawn((picture.width(), picture.height()), |x, y| {
+        let source = [(x - width / 2.0) / zoom, (y - height / 2.0) / zoom];
+        sample(picture, source[0] + width / 2.0 + right, source[1] + height / 2.0 + down)
+            .map(|value| (value + light).clamp(0.0, 254.0))
+    })
+}
+
+impl InjectionReport {
+    pub fn show(&self) {
+        println!(
+            "\nInjected frames: {} people, {} challenges each ({} without one clear face left out)",
+            self.people, self.attempts, self.without_face
+        );
+        println!(
+            "{:<28} {:>9} {:>8} {:>11} {:>7}",
+            "instrument", "accepted", "rate", "not first", "people"
+        );
+        for row in &self.rows {
+            println!(
+                "{:<28} {:>9} {:>7.1}% {:>11} {:>7}",
+                row.instrument,
+                row.accepted,
+                100.0 * row.accepted as f64 / row.attempts.max(1) as f64,
+                row.accepted_later,
+                row.people_accepted
+            );
+            let reasons: Vec<_> =
+                row.refused.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
+            println!("  refused: {}", reasons.join(", "));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_count_people_and_later_attempts() {
+        let people =
+            [vec![None, Some("replay"), None], vec![None, Some("replay")], vec![Some("attack")]];
+        let row = row(Instrument::Library, &people);
+        assert_eq!((row.attempts, row.accepted, row.accepted_later), (6, 3, 1));
+        assert_eq!(row.people_accepted, 2);
+        assert_eq!(row.refused, BTreeMap::from([("attack", 1), ("replay", 2)]));
+    }
+}

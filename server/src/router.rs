@@ -219,7 +219,9 @@ pub fn build_app(app: App, hosts: AllowedHosts) -> Router {
     let (routes, described) = nested(&app);
     let described = Arc::new(described);
     let page = Arc::clone(&described);
-    let style = || async { ([(header::CONTENT_TYPE, "text/css")], include_str!("docs.css")) };
+    let style = || async {
+        ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("docs.css"))
+    };
     let docs = Router::new()
         .route("/openapi.json", get(move || async move { openapi::document(&described) }))
         .route("/docs", get(move || async move { openapi::page(&page) }))

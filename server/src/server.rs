@@ -142,6 +142,12 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
     app.mailer.set_base_url(&url);
     tell(&app.mailer.describe());
     tell(&format!("PicPick listens on {url}"));
+    if is_exposed(&app.settings, listening) {
+        tell(
+            "Warning: passwords and photos cross the network unencrypted. Set --tls-cert and --tls-key, or \
+             listen on 127.0.0.1 behind a proxy with TLS and name it with --trusted-proxy.",
+        );
+    }
     let link = begin_setup(app)
         .await
         .map_err(startup_error)
@@ -151,6 +157,12 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
         tell(&format!("  {url}/setup#{}", token.as_str()));
     }
     Ok(())
+}
+
+/// Returns whether other machines can reach the service without encryption.
+fn is_exposed(settings: &Settings, listening: SocketAddr) -> bool {
+    let encrypted = settings.tls.is_some() || !settings.trusted_proxies.is_empty();
+    !encrypted && !listening.ip().is_loopback()
 }
 
 /// Converts a failure to an error for the operator.

@@ -38,6 +38,32 @@ fn the_end_of_a_session_clears_the_browser() {
     assert_eq!(ended.cookie(), "picpick_guest=");
 }
 
+/// A session that ends without the browser's knowledge: withdrawn elsewhere, expired, or of a removed visitor.
+#[test]
+fn an_answer_to_an_ended_session_clears_the_browser() {
+    let service = service!(Database::Sqlite);
+    let studio = Studio::new(&service);
+    let owner = &studio.owner;
+    let session = owner.sign_in();
+    let album = visitor(&service, &studio);
+    let token = new_link(owner, &studio.photos.event);
+    let guest = register(&service, &token, "Ben", "ben@mail.example");
+    for table in ["sessions", "album_sessions", "guest_sessions"] {
+        service.change_rows(&format!("DELETE FROM {table}"));
+    }
+    let callers =
+        [(session, "/me", "session"), (album, "/album", "album"), (guest, "/guest", "guest")];
+    for (caller, path, cookie) in callers {
+        let ended = caller.get(path).fails(401, "unauthenticated");
+        assert_eq!(cleared(&ended), CACHE, "{path}");
+        assert_eq!(ended.cookie(), format!("picpick_{cookie}="));
+    }
+    // Callers without a session, and API keys, have nothing to delete.
+    let outside = service.client().get("/me").fails(401, "unauthenticated");
+    let key = service.client().with_key("ppk_unknown").get("/me").fails(401, "unauthenticated");
+    assert_eq!((cleared(&outside), cleared(&key)), ("", ""));
+}
+
 fn security_txt(service: &Service) -> (u16, String, String) {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let url = format!("{}/.well-known/security.txt", service.address());

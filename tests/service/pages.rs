@@ -130,7 +130,7 @@ fn pages_and_assets_exist_and_are_strict() {
             "css" => "text/css",
             _ => "image/svg+xml",
         };
-        assert!(kind.starts_with(expected), "{path}: {kind}");
+        assert_eq!(kind, format!("{expected}; charset=utf-8"), "{path}");
         assert!(!read.text.contains("innerHTML") && !read.text.contains("eval("), "{path}");
     }
     assert_eq!(reader.get("/").status, 303);

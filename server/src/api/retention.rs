@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::account::routes::delete_ended_sessions;
 use super::album;
 use super::erasure::event::resume_removals;
 use super::event::terms::record_replaced;
@@ -12,7 +13,7 @@ const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
 /// Runs the retention job at once and then every [`RETENTION_EVERY`], until the service stops. The job
 /// records terms that a migration has replaced, purges events whose end date has passed, recovers
-/// uploads, and deletes expired idempotent responses and album sessions.
+/// uploads, and deletes expired idempotent responses and ended sessions.
 pub async fn run_retention(app: App) {
     loop {
         if let Err(failure) = record_replaced(&app).await {
@@ -26,6 +27,9 @@ pub async fn run_retention(app: App) {
         }
         if let Err(failure) = middleware::delete_expired_responses(&app).await {
             tracing::error!(reason = failure.reason(), "idempotency cleanup failed");
+        }
+        if let Err(failure) = delete_ended_sessions(&app).await {
+            tracing::error!(reason = failure.reason(), "session cleanup failed");
         }
         if let Err(failure) = album::delete_expired(&app).await {
             tracing::error!(reason = failure.reason(), "album session cleanup failed");

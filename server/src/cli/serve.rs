@@ -13,6 +13,7 @@ use super::context::Context;
 use super::report::{Report, note};
 use crate::config::RawService;
 use crate::infra::telemetry::Traces;
+use crate::infra::telemetry::line_writer::LineWriter;
 use crate::server::serve;
 
 const AFTER: &str = "\
@@ -60,7 +61,7 @@ struct ServeDocument {
 }
 
 pub fn run(context: &Context, arguments: ServeArguments) -> Result<Report> {
-    let traces = arguments.service.otlp().map(Traces::begin).transpose()?;
+    let traces = arguments.service.otlp()?.map(Traces::begin).transpose()?;
     log_to_stderr(arguments.log, traces.as_ref());
     let settings = arguments.service.validate(&context.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -83,7 +84,7 @@ async fn stopped(stop: Arc<AtomicBool>) {
 fn log_to_stderr(form: LogFormat, traces: Option<&Traces>) {
     let filter =
         EnvFilter::try_from_env("PICPICK_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(LineWriter);
     let lines = match form {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().with_span_list(false).boxed(),

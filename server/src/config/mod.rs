@@ -4,6 +4,7 @@
 //! created here.
 
 mod client;
+mod database;
 pub mod mail;
 mod protection;
 mod renamed;

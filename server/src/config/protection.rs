@@ -157,14 +157,7 @@ fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook
     /// Minimum length of the secret, characters, so that the secret is hard to guess.
     const SECRET_CHARS_MIN: usize = 16;
     let Some(url) = url else { return Ok(None) };
-    let parsed: Option<Uri> = url.parse().ok();
-    let host = parsed.as_ref().and_then(Uri::host).unwrap_or_default();
-    let scheme = parsed.as_ref().and_then(Uri::scheme_str).unwrap_or_default();
-    let near = match host.trim_matches(['[', ']']).parse::<std::net::IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => host == "localhost",
-    };
-    if host.is_empty() || !(scheme == "https" || (scheme == "http" && near)) {
+    if !is_encrypted_or_local(&url) {
         return Err(UsageError(
             "PICPICK_ALERT_WEBHOOK: expected an https:// address, or http:// on this machine"
                 .into(),
@@ -178,6 +171,31 @@ fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook
             "PICPICK_ALERT_WEBHOOK_SECRET: expected at least {SECRET_CHARS_MIN} characters; it signs the alerts"
         ))),
     }
+}
+
+/// Returns whether `url` is an `https` address, or an `http` address of this machine.
+fn is_encrypted_or_local(url: &str) -> bool {
+    let parsed: Option<Uri> = url.parse().ok();
+    let host = parsed.as_ref().and_then(Uri::host).unwrap_or_default();
+    let scheme = parsed.as_ref().and_then(Uri::scheme_str).unwrap_or_default();
+    let local = match host.trim_matches(['[', ']']).parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost",
+    };
+    !host.is_empty() && (scheme == "https" || (scheme == "http" && local))
+}
+
+/// Checks the address to which traces are sent. Traces name routes, tenants and times of requests.
+///
+/// # Errors
+/// - `UsageError` if the connection would not be encrypted.
+pub fn otlp_endpoint(url: &str) -> Result<&str, UsageError> {
+    if is_encrypted_or_local(url) {
+        return Ok(url);
+    }
+    Err(UsageError(format!(
+        "--otlp-endpoint: expected an https:// address, or http:// on this machine, received '{url}'"
+    )))
 }
 
 #[cfg(test)]
@@ -217,6 +235,16 @@ mod tests {
             "",
         ] {
             assert!(security_contact(bad).unwrap_err().0.contains("--security-contact"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn traces_leave_the_machine_encrypted_or_not_at_all() {
+        for good in ["http://127.0.0.1:4318/v1/traces", "https://otlp.example/v1/traces"] {
+            assert_eq!(otlp_endpoint(good).unwrap(), good);
+        }
+        for bad in ["http://otlp.example/v1/traces", "http://10.0.0.1:4318", "", "otlp.example"] {
+            assert!(otlp_endpoint(bad).unwrap_err().0.contains("--otlp-endpoint"), "{bad}");
         }
     }
 

@@ -5,8 +5,9 @@ use axum::http::uri::Authority;
 use clap::Args;
 use picpick_engine::DecodeLimits;
 
+use super::database::database;
 use super::mail::RawMail;
-use super::protection::RawProtection;
+use super::protection::{RawProtection, otlp_endpoint};
 use super::{Config, s3_access};
 use crate::config::UsageError;
 use crate::config::settings::{ListedHost, Settings, sqlite_at};
@@ -64,8 +65,11 @@ pub struct RawService {
 
 impl RawService {
     /// Returns the URL to which traces are sent; `None` if traces are off.
-    pub fn otlp(&self) -> Option<&str> {
-        self.protection.otlp_endpoint.as_deref()
+    ///
+    /// # Errors
+    /// - `UsageError` if the connection would not be encrypted.
+    pub fn otlp(&self) -> Result<Option<&str>, UsageError> {
+        self.protection.otlp_endpoint.as_deref().map(otlp_endpoint).transpose()
     }
 
     /// Validates the options and completes them from the environment. Connects to nothing.
@@ -156,21 +160,6 @@ fn listed_host(text: &str) -> Result<ListedHost, UsageError> {
         return Err(wrong());
     }
     Ok(ListedHost { host, port })
-}
-
-/// Reads the database's address from the environment or a file, and not from an option, because the address
-/// contains a password. Returns `None` if neither variable is set.
-fn database() -> Result<Option<String>, UsageError> {
-    let Some(url) = super::secret("PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE")? else {
-        return Ok(None);
-    };
-    if ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Ok(Some(url.to_string()));
-    }
-    Err(UsageError(
-        "PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE or sqlite:PATH"
-            .into(),
-    ))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use axum_server::Handle;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::health;
-use super::middleware::{AllowedHosts, check_host};
+use super::middleware::{AllowedHosts, check_host, security_headers};
 use crate::app::App;
 use crate::infra::mail;
 use crate::infra::telemetry::{memory, metrics};
@@ -57,6 +57,7 @@ pub fn serve_metrics(
         .route("/metrics", get(move || async move { (CONTENT, render(&scraped, &figures).await) }))
         .merge(health::routes())
         .layer(from_fn_with_state(hosts, check_host))
+        .layer(security_headers())
         .with_state(app.clone());
     let serving = async move {
         let upkeep = tokio::spawn(upkeep);

@@ -21,7 +21,11 @@ use crate::app::App;
 /// Expands to an asset's path, media type and text, which is compiled into the program.
 macro_rules! asset {
     ($kind:literal, $name:literal) => {
-        (concat!("/assets/", $name), $kind, include_str!(concat!("assets/", $name)))
+        (
+            concat!("/assets/", $name),
+            concat!($kind, "; charset=utf-8"),
+            include_str!(concat!("assets/", $name)),
+        )
     };
 }
 
@@ -61,7 +65,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/javascript", "email_links.js"),
     asset!("text/javascript", "session_ended.js"),
     asset!("text/javascript", "guest_link_storage.js"),
-    ("/robots.txt", "text/plain", include_str!("assets/robots.txt")),
+    ("/robots.txt", "text/plain; charset=utf-8", include_str!("assets/robots.txt")),
     asset!("image/svg+xml", "icon.svg"),
 ];
 /// `Cache-Control` of pages and assets. Browsers revalidate at each load, because a cached script of one

@@ -166,7 +166,8 @@ fn an_expired_session_is_rejected(service: Service) {
     idle.get("/me").fails(401, "unauthenticated");
     service.change_rows(&format!("UPDATE sessions SET expires_unix_s = 1 WHERE id = '{old_id}'"));
     old.get("/me").fails(401, "unauthenticated");
-    owner.client.get("/me").is(200);
+    let listed = owner.client.get("/me/sessions").is(200).items();
+    assert_eq!(listed.len(), 1, "ended sessions are not listed");
 }
 
 fn a_new_password_ends_the_other_sessions(service: Service) {

@@ -13,8 +13,11 @@ use super::service::{self, NewSession, SetupRequest};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::ProvingClient;
-use crate::http::auth::{LocalData, SESSION_COOKIE, SignedIn, end_session_headers, set_cookie};
+use crate::http::auth::{
+    LocalData, SESSION_COOKIE, SESSION_IDLE_S, SignedIn, end_session_headers, set_cookie,
+};
 use crate::http::extract::{self, Body, Path};
+use crate::infra::clock::now_s;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewSetup {
@@ -144,6 +147,7 @@ async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {
     if ended.rows_affected() == 0 {
         return Err(ApiError::not_found());
     }
+    service::record_own(&mut tx, user, "sign_out").await?;
     tx.commit().await?;
     Ok(())
 }
@@ -219,9 +223,11 @@ pub async fn sessions(State(app): State<App>, person: SignedIn) -> Result<Json<V
 pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>> {
     let rows = sqlx::query(
         "SELECT id, created_unix_s, seen_unix_s FROM sessions WHERE user_id = $1 \
-         ORDER BY created_unix_s, id",
+         AND expires_unix_s > $2 AND seen_unix_s > $3 ORDER BY created_unix_s, id",
     )
     .bind(&person.user)
+    .bind(now_s())
+    .bind(now_s() - SESSION_IDLE_S)
     .fetch_all(app.db.read())
     .await?;
     let read = |row: &sqlx::any::AnyRow| -> Result<Session> {
@@ -231,6 +237,18 @@ pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>>
         Ok(Session { id, created_unix_s, seen_unix_s: row.try_get("seen_unix_s")?, current })
     };
     rows.iter().map(read).collect()
+}
+
+/// Deletes the sessions that ended more than a day ago, which only occupy space.
+pub async fn delete_ended_sessions(app: &App) -> Result<()> {
+    let past = now_s() - 86_400;
+    let mut tx = app.db.write().await?;
+    sqlx::query("DELETE FROM sessions WHERE expires_unix_s < $1 OR seen_unix_s < $2")
+        .bind(past)
+        .bind(past - SESSION_IDLE_S)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 /// Ends a session of the signed-in user.

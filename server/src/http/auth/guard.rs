@@ -7,16 +7,19 @@ use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
-use super::album_session::AlbumSession;
-use super::caller::{CallerSlot, Principal};
-use super::guest_session::GuestSession;
+use super::album_session::{ALBUM_COOKIE, AlbumSession};
+use super::caller::{
+    CallerSlot, LocalData, Principal, SESSION_COOKIE, end_session_headers, token_of,
+};
+use super::guest_session::{GUEST_COOKIE, GuestSession};
 use super::roles::{Action, HeldRole, Role};
 use super::{AlbumPermission, GuestStage, Rule};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
+use crate::http::client_address::Encrypted;
 use crate::infra::db::{Db, events, memberships};
 use crate::infra::ids::is_id;
 use crate::infra::rate_limit::Subject;
@@ -94,7 +97,8 @@ pub struct SignedIn {
     pub session: String,
 }
 
-/// Runs a route only if the caller satisfies the route's rule.
+/// Runs a route only if the caller satisfies the route's rule. The response to a session that has ended makes the
+/// browser delete the cookie and cached photos. Logs the caller of a request that a rule refuses.
 ///
 /// # Errors
 /// - `Unauthenticated` if the request has no valid session or API key.
@@ -110,24 +114,50 @@ pub async fn guard(
     next: Next,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
-    if let Rule::Album(right) = rule {
-        let visit = visit(&app, rule, right, &parts).await?;
-        parts.extensions.insert(visit);
-    } else if let Rule::Guest(stage) = rule {
-        let visit = guest(&app, rule, stage, &parts).await?;
-        parts.extensions.insert(visit);
-    } else if rule != Rule::Open {
-        let caller = Principal::find(&parts, &app).await?;
-        let caller = caller.ok_or_else(|| {
-            ApiError::new(
-                ErrorKind::Unauthenticated,
-                "The request has no session and no API key; sign in, or send an API key.",
-            )
-        })?;
-        charge(&app, rule, &parts, &caller)?;
-        check(&app, rule, caller, &params, &mut parts).await?;
+    let Err(refusal) = admit(&app, rule, &params, &mut parts).await else {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    };
+    let caller = parts.extensions.get::<CallerSlot>().and_then(CallerSlot::get);
+    let (caller, code) =
+        (caller.map_or("unknown".to_owned(), Principal::name), refusal.kind.code());
+    tracing::info!(caller, code, "access refused");
+    let cookie = match rule {
+        Rule::Album(_) => ALBUM_COOKIE,
+        Rule::Guest(_) => GUEST_COOKIE,
+        Rule::Open | Rule::SignedIn | Rule::Studio(_) | Rule::Event(_) => SESSION_COOKIE,
+    };
+    if refusal.kind != ErrorKind::Unauthenticated || token_of(&parts, &app, cookie).is_none() {
+        return Err(refusal);
     }
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    let Encrypted(encrypted) = Encrypted::of_parts(&parts, &app.settings);
+    Ok((end_session_headers(cookie, encrypted, LocalData::Cache), refusal).into_response())
+}
+
+/// Checks the caller against `rule`, and stores the grant or the session in the request.
+async fn admit(app: &App, rule: Rule, params: &RawPathParams, parts: &mut Parts) -> Result<()> {
+    match rule {
+        Rule::Open => {}
+        Rule::Album(right) => {
+            let visit = visit(app, rule, right, parts).await?;
+            parts.extensions.insert(visit);
+        }
+        Rule::Guest(stage) => {
+            let visit = guest(app, rule, stage, parts).await?;
+            parts.extensions.insert(visit);
+        }
+        Rule::SignedIn | Rule::Studio(_) | Rule::Event(_) => {
+            let caller = Principal::find(parts, app).await?;
+            let caller = caller.ok_or_else(|| {
+                ApiError::new(
+                    ErrorKind::Unauthenticated,
+                    "The request has no session and no API key; sign in, or send an API key.",
+                )
+            })?;
+            charge(app, rule, parts, &caller)?;
+            check(app, rule, caller, params, parts).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Records the caller for the alerts and charges the caller's rate limit.

@@ -17,7 +17,7 @@ pub mod session_store;
 
 pub use album_session::{ALBUM_COOKIE, AlbumSession};
 pub use caller::{
-    CallerSlot, LocalData, Principal, SESSION_COOKIE, check_same_site, cookie_of,
+    CallerSlot, LocalData, Principal, SESSION_COOKIE, SESSION_IDLE_S, check_same_site, cookie_of,
     end_session_headers, set_cookie,
 };
 pub use guard::{Grant, SignedIn, guard};

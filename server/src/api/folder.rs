@@ -78,14 +78,19 @@ fn view(folder: FolderRecord) -> Result<Folder> {
     })
 }
 
-/// Checks that `folder` belongs to `event`.
+/// Checks that `folder`, a value of the request's `field`, belongs to `event`.
 ///
 /// # Errors
 /// - `Invalid` if `event` has no such folder.
-pub async fn check_in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
+pub async fn check_in_event<'e>(
+    db: impl AnyExecutor<'e>,
+    field: &str,
+    folder: &str,
+    event: &str,
+) -> Result<()> {
     match folders::is_of_event(db, folder, event).await? {
         true => Ok(()),
-        false => Err(ApiError::invalid("folder: expected a folder of this event.")),
+        false => Err(ApiError::invalid(format!("{field}: expected a folder of this event."))),
     }
 }
 

@@ -298,7 +298,7 @@ async fn write(tx: &mut Tx, event: &str, stored: &StoredAlbum) -> Result<()> {
     }
     for folder in folders {
         let folder = extract::line("folders", folder, 1, 64)?;
-        check_in_event(&mut **tx, &folder, event).await?;
+        check_in_event(&mut **tx, "folders", &folder, event).await?;
         sqlx::query(
             "INSERT INTO album_folders (album_id, folder_id) VALUES ($1, $2) \
              ON CONFLICT (album_id, folder_id) DO NOTHING",

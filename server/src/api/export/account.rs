@@ -15,7 +15,7 @@ use crate::infra::db::memberships::{self, NamedMembership};
 
 /// A role of the user.
 #[derive(Serialize, ToSchema)]
-pub struct AccountExport {
+pub struct ExportedMembership {
     pub studio: String,
     pub studio_name: String,
     /// The only event that the role is valid for; absent: the whole studio.
@@ -39,9 +39,9 @@ pub struct CreatedKey {
 /// All data stored about one user. Holds no password, no secret of a second factor, no token, and no data
 /// about other people.
 #[derive(Serialize, ToSchema)]
-pub struct ExportedMembership {
+pub struct AccountExport {
     pub account: Me,
-    pub roles: Vec<AccountExport>,
+    pub roles: Vec<ExportedMembership>,
     pub sessions: Vec<Session>,
     pub api_keys: Vec<CreatedKey>,
     /// Audit entries by or about the user, newest first, at most 10,000.
@@ -51,13 +51,13 @@ pub struct ExportedMembership {
 /// Returns all data stored about the signed-in user: account, roles, sessions, created API keys and audit
 /// entries. Answers a data subject's access request.
 #[utoipa::path(get, path = "/me/export",
-    operation_id = "account_export", tag = "account", responses((status = 200, body = ExportedMembership)))]
+    operation_id = "account_export", tag = "account", responses((status = 200, body = AccountExport)))]
 pub async fn export(
     State(app): State<App>,
     person: SignedIn,
-) -> Result<([(HeaderName, HeaderValue); 1], Json<ExportedMembership>)> {
+) -> Result<([(HeaderName, HeaderValue); 1], Json<AccountExport>)> {
     let roles = memberships::of_user(&app.db, &person.user).await?;
-    let held = |NamedMembership { membership, studio_name }| AccountExport {
+    let held = |NamedMembership { membership, studio_name }| ExportedMembership {
         studio: membership.studio,
         studio_name,
         event: membership.event,
@@ -71,7 +71,7 @@ pub async fn export(
     .bind(&person.user)
     .fetch_all(app.db.read())
     .await?;
-    let exported = ExportedMembership {
+    let exported = AccountExport {
         account: read_me(&app, &person.user).await?,
         roles: roles.into_iter().map(held).collect(),
         sessions: read_sessions(&app, &person).await?,

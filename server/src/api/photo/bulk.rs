@@ -72,7 +72,7 @@ pub async fn change(
     };
     let mut tx = app.db.write().await?;
     if let Some(folder) = &folder {
-        check_in_event(&mut *tx, folder, grant.event()?).await?;
+        check_in_event(&mut *tx, "folder", folder, grant.event()?).await?;
     }
     let photos = find_all(&mut *tx, &given.photos, grant.event()?).await?;
     for photo in &photos {

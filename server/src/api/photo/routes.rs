@@ -122,7 +122,7 @@ pub async fn change(
     };
     let mut tx = app.db.write().await?;
     if let Some(folder) = &folder {
-        check_in_event(&mut *tx, folder, grant.event()?).await?;
+        check_in_event(&mut *tx, "folder", folder, grant.event()?).await?;
     }
     photos::update(&mut tx, &photo, &name, folder.as_deref()).await?;
     record_by(&mut tx, &grant, "photo_change", &photo, "").await?;

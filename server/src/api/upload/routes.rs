@@ -143,7 +143,7 @@ pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) ->
         );
     }
     if let Some(folder) = &new.folder {
-        check_in_event(app.db.read(), folder, event).await?;
+        check_in_event(app.db.read(), "folder", folder, event).await?;
     }
     let upload = match find_unfinished(&app, event, &new).await? {
         Some(upload) => move_to_folder(&app, upload, new.folder).await?,

@@ -256,9 +256,15 @@ fn is_lasting(answer: &Response) -> bool {
     !passing && !answer.headers().contains_key(header::SET_COOKIE)
 }
 
+/// Deletes the key of a request that has changed nothing. The key of a request whose work is committed stays, so
+/// that a retry does not execute it again.
 async fn forget(db: &Db, id: &str) -> Result<()> {
     let mut tx = db.write().await?;
-    sqlx::query("DELETE FROM idempotency WHERE key_hash = $1").bind(id).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM idempotency WHERE key_hash = $1 AND status = $2")
+        .bind(id)
+        .bind(BEGUN)
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(())
 }

@@ -58,7 +58,7 @@ fn secrets_are_replayed_and_stored_sealed(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let path = format!("/studios/{studio}/keys");
-    let body = json!({ "name": "key", "role": "viewer" });
+    let body = json!({ "name": "key", "role": "viewer", "password": owner.password });
     let key = post(&owner.client, &path, "a", &body).is(201).field("key");
     assert_eq!(post(&owner.client, &path, "a", &body).is(201).field("key"), key);
     let plain = format!("SELECT COUNT(*) FROM idempotency WHERE body LIKE '%{}%'", &key[..8]);
@@ -125,8 +125,8 @@ fn concurrent_requests_are_executed_once(service: Service) {
 
 fn a_kill_creates_no_duplicates(mut service: Service) {
     let owner = service.owner();
-    let path = format!("/studios/{}/keys", owner.studio());
-    let body = json!({ "name": "key", "role": "viewer" });
+    let path = format!("/studios/{}/events", owner.studio());
+    let body = json!({ "name": "Wedding", "legal_basis": "consent" });
     for round in 0..12 {
         let key = format!("kill {round}").replace(' ', "-");
         let asking = {

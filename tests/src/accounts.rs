@@ -85,9 +85,10 @@ impl Person {
         self.client.post(&format!("/studios/{studio}/invitations"), &body)
     }
 
-    /// Creates an API key of `studio`, or of one event of it. Returns the response.
+    /// Creates an API key of `studio`, or of one event of it, given the person's password. Returns the response.
     pub fn new_key(&self, studio: &str, role: &str, event: Option<&str>) -> Answer {
-        let mut body = json!({ "name": format!("{role} key"), "role": role });
+        let mut body =
+            json!({ "name": format!("{role} key"), "role": role, "password": self.password });
         if let Some(event) = event {
             body["event"] = Value::from(event);
         }

@@ -5,9 +5,8 @@ use picpick_engine::audit::{AuditCheckpoint, ChainKey};
 use serde::Serialize;
 
 use super::context::Context;
-use super::report::{ExitStatus, Report};
+use super::report::{ExitStatus, Report, reason};
 use crate::config::{UsageError, database_url};
-use crate::error::ApiError;
 use crate::infra::audit_log::{
     self, AuditEvent, ChainFault, ChainReport, Expectation, successor, verify,
 };
@@ -221,8 +220,4 @@ async fn accept(db: &Db, keyring: &Keyring, others: &OtherKeys, yes: bool) -> Re
         format!("Accepted. The audit log has {} entries, last hash\n{}\n", now.entries, now.head);
     let (entries, head) = (now.entries, now.head);
     Report::new(&AcceptDocument { accepted: true, lost, entries, head }, text)
-}
-
-fn reason(failure: ApiError) -> anyhow::Error {
-    anyhow::anyhow!(failure.reason().to_owned())
 }

@@ -4,6 +4,7 @@
 //! goes to standard output. Commands get their configuration from `config` instead of reading the
 //! environment.
 
+mod account;
 mod audit;
 mod backup;
 mod bucket;
@@ -125,6 +126,9 @@ enum CliCommand {
     Upload(upload::UploadArguments),
     /// Upload photos to the service as they arrive in a folder
     Watch(watch::WatchArguments),
+    /// List the service's accounts, or help a user who cannot sign in
+    #[command(subcommand)]
+    Account(account::AccountCommand),
     /// Verify the service's audit log, or accept lost entries after a restore
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -139,6 +143,7 @@ impl CliCommand {
             CliCommand::Doctor(arguments) => doctor::run(context, &arguments),
             CliCommand::Collections(command) => collections::run(context, command),
             CliCommand::Index(arguments) => index::run(context, &arguments),
+            CliCommand::Account(command) => account::run(context, &command),
             CliCommand::Audit(command) => audit::run(context, &command),
             CliCommand::Serve(arguments) => serve::run(context, arguments),
             CliCommand::Upload(arguments) => upload::run(context, &arguments),

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write};
 use serde::Serialize;
 
 use crate::config::UsageError;
+use crate::error::ApiError;
 use crate::infra::visible_text::is_bidi_control;
 
 /// The exit status of the process.
@@ -43,6 +44,11 @@ impl Report {
         let text = if json { &self.json } else { &self.text };
         print(text).unwrap_or(self.status)
     }
+}
+
+/// Returns an error of the service's functions as the error of a command.
+pub fn reason(failure: ApiError) -> anyhow::Error {
+    anyhow::anyhow!(failure.reason().to_owned())
 }
 
 /// Prints an error: one line on standard error and, with `--json`, the JSON document of a failure.

@@ -21,7 +21,7 @@ use picpick_engine::{Precision, Provider};
 use zeroize::Zeroizing;
 
 pub use client::api_key;
-pub use service::{RawService, database_url};
+pub use service::{RawService, database_url, public_url};
 pub use usage_error::UsageError;
 
 /// The options that every command takes, as given.

@@ -126,7 +126,11 @@ pub fn database_url(config: &Config) -> Result<String, UsageError> {
     Ok(database()?.unwrap_or_else(|| sqlite_at(&config.data)))
 }
 
-fn public_url(text: &str) -> Result<String, UsageError> {
+/// Returns the service's public address without a slash at its end.
+///
+/// # Errors
+/// - `UsageError` unless `text` is `http://HOST` or `https://HOST`, with or without a port.
+pub fn public_url(text: &str) -> Result<String, UsageError> {
     let url = text.trim_end_matches('/');
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);

@@ -79,19 +79,22 @@ fn change_requests_disclose_nothing_and_are_limited(service: Service) {
     confirm(&service, &link_to(&mails, &other.email)).fails(409, "conflict");
     assert_eq!(owner.client.get("/me").is(200).field("email"), owner.email);
     other.sign_in();
-    // An account has at most three valid links.
+    // An account has a quota of three links.
     ask(&owner, &new_email()).is(202);
     let refused = ask(&owner, &new_email()).fails(429, "too_many_requests");
     assert!(refused.headers.contains_key("retry-after"));
     settled(&service);
     outbox(&service, invited + 6);
-    // A link expires after an hour, and an expired one does not count against the limit.
+    // A link expires after an hour. The quota gives one more link every 20 minutes.
     assert_eq!(
         service.change_rows("UPDATE account_links SET expires_unix_s = 1 WHERE kind = 'email'"),
         3
     );
     confirm(&service, &link_to(&mails, &free)).fails(410, "gone");
+    ask(&owner, &free).fails(429, "too_many_requests");
+    service.change_rows("UPDATE quotas SET tat_unix_s = tat_unix_s - 1200");
     ask(&owner, &free).is(202);
+    ask(&owner, &free).fails(429, "too_many_requests");
     settled(&service);
 }
 

@@ -1,4 +1,5 @@
 mod email;
 mod lockout;
+mod operator;
 mod secrets;
-mod sign_in;
+pub mod sign_in;

@@ -244,7 +244,7 @@ fn now_s() -> u64 {
 }
 
 /// Returns the app's code at the time `steps` × 30 s from now.
-fn code(app: &Totp, steps: u64) -> String {
+pub fn code(app: &Totp, steps: u64) -> String {
     app.generate(now_s() + 30 * steps).to_string()
 }
 

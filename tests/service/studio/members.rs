@@ -2,8 +2,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::{new_email, new_password};
 use picpick_tests::outbox::latest_to;
-use picpick_tests::{Person, Service, on_both_databases};
+use picpick_tests::{Person, Service, lockouts, on_both_databases};
 use serde_json::{Value, json};
+
+use crate::account::sign_in::{code, with_second_factor};
 
 on_both_databases!(
     an_invitation_works_once,
@@ -17,6 +19,8 @@ on_both_databases!(
     a_key_is_shown_once_and_expires,
     a_key_for_one_event_opens_nothing_else,
     only_users_create_keys,
+    a_new_key_requires_the_proof_of_the_account,
+    members_of_single_events_create_no_studios,
     lists_are_paginated,
 );
 
@@ -225,7 +229,7 @@ fn a_key_is_shown_once_and_expires(service: Service) {
     client.get(&format!("/studios/{studio}")).fails(401, "unauthenticated");
     // The expiry of a new key must be in the future. An expired key is rejected.
     let expiring = |unix_s: u64| {
-        let body = json!({ "name": "K", "role": "viewer", "expires_unix_s": unix_s });
+        let body = json!({ "name": "K", "role": "viewer", "expires_unix_s": unix_s, "password": owner.password });
         owner.client.post(&path, &body)
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -272,6 +276,61 @@ fn only_users_create_keys(service: Service) {
     let program = Person { client: service.client().with_key(&key), ..owner.clone() };
     program.new_key(&studio, "viewer", None).fails(403, "forbidden");
     program.client.get(&format!("/studios/{studio}/keys")).is(200);
+}
+
+fn a_new_key_requires_the_proof_of_the_account(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let admin = service.member(&owner, &studio, "admin", None);
+    let path = format!("/studios/{studio}/keys");
+    let ask = |person: &Person, proof: Value| {
+        let mut body = json!({ "name": "K", "role": "viewer" });
+        body.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());
+        person.client.post(&path, &body)
+    };
+    ask(&owner, json!({})).fails(422, "invalid");
+    ask(&owner, json!({ "password": new_password() })).fails(403, "forbidden");
+    let app = with_second_factor(&service, &admin);
+    ask(&admin, json!({ "password": admin.password })).fails(403, "forbidden");
+    ask(&admin, json!({ "password": admin.password, "code": "000000" })).fails(403, "forbidden");
+    assert!(owner.client.get(&path).is(200).items().is_empty(), "no key was created");
+    let code = code(&app, 1);
+    ask(&admin, json!({ "password": admin.password, "code": code })).is(201);
+    // Guesses in a stolen session are counted for that session.
+    while ask(&owner, json!({ "password": new_password() })).status == 403 {}
+    lockouts::lengthen(&service);
+    ask(&owner, json!({ "password": owner.password })).fails(429, "too_many_requests");
+    let own = Person { client: owner.sign_in(), ..owner.clone() };
+    ask(&own, json!({ "password": owner.password })).is(201);
+}
+
+fn members_of_single_events_create_no_studios(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let event = owner.new_event(&studio, "Wedding");
+    let new = json!({ "name": "x. Confirm at evil test" });
+    for role in ["viewer", "editor", "admin"] {
+        let one = service.member(&owner, &studio, role, Some(&event));
+        let refused = one.client.post("/studios", &new).fails(403, "forbidden");
+        let detail = refused.field("detail");
+        assert!(detail.contains("owner") && detail.contains("operator"), "{detail}");
+        assert_eq!(one.client.get("/studios").is(200).items().len(), 1);
+    }
+    // A member of a whole studio may, in every role, and keeps the right with a studio of their own.
+    let (person, _) = service.stranger(&owner);
+    person.client.post("/studios", &json!({ "name": "Another" })).is(201);
+    // An account without any membership may not.
+    let gone = service.member(&owner, &studio, "viewer", None);
+    let membership = gone.membership(&owner, &studio);
+    owner.client.delete(&format!("/studios/{studio}/members/{membership}")).is(200);
+    gone.client.post("/studios", &new).fails(403, "forbidden");
+    // The operator permits it for one account.
+    let one = service.member(&owner, &studio, "viewer", Some(&event));
+    one.client.post("/studios", &new).fails(403, "forbidden");
+    let permitted = service.run(&["account", "permit-studios", &one.email]);
+    assert_eq!(permitted.status, 0, "{permitted:?}");
+    one.client.post("/studios", &new).is(201);
+    gone.client.post("/studios", &new).fails(403, "forbidden");
 }
 
 fn lists_are_paginated(service: Service) {

@@ -22,11 +22,13 @@ use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::rate_limit::Quota;
 
 /// Lifetime of a link, seconds (1 hour).
 const VALID_S: i64 = 3600;
-/// Limits the valid links of one account to 3, so that a signed-in user cannot flood other people's mailboxes.
-const LINKS_MAX: i64 = 3;
+/// Quota of links per account: 3, then one per 20 minutes, so that a signed-in user cannot flood other people's
+/// mailboxes.
+const LINK_QUOTA: Quota = Quota { capacity: 3, refill_s: 1200 };
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewEmail {
@@ -76,27 +78,9 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
         .bind(now)
         .execute(&mut **tx)
         .await?;
-    // This no-op update locks the account's row until the commit, so that concurrent requests are counted in
-    // turn.
-    sqlx::query("UPDATE users SET email = email WHERE id = $1")
-        .bind(&person.user)
-        .execute(&mut **tx)
-        .await?;
-    let open: i64 = sqlx::query(
-        "SELECT COUNT(*) AS n FROM account_links WHERE kind = 'email' AND user_id = $1",
-    )
-    .bind(&person.user)
-    .fetch_one(&mut **tx)
-    .await?
-    .try_get("n")?;
-    if open >= LINKS_MAX {
-        let detail = format!(
-            "{LINKS_MAX} confirmation e-mails were sent within an hour; follow the link in one of them, \
-             or wait an hour."
-        );
-        let wait_s = u64::try_from(VALID_S).unwrap_or_default();
-        return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(wait_s));
-    }
+    let detail = "The account has requested 3 changes of its address and gets one more every 20 minutes; follow \
+                  the link in one of the e-mails, or try again in 20 minutes.";
+    LINK_QUOTA.take(tx, &format!("email_change:{}", person.user), detail).await?;
     let token = new_token("ppe_")?;
     sqlx::query(
         "INSERT INTO account_links (id, token_hash, kind, email, user_id, session_id, created_unix_s, expires_unix_s) \

@@ -19,14 +19,15 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::ProvingClient;
 use crate::http::extract::{self, Body};
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
-use crate::infra::ids::{new_id, new_token, token_hash};
+use crate::infra::db::{Tx, users};
+use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, EmailMessage, Mailer, OutgoingMail, ResetFuture};
+use crate::infra::rate_limit::Quota;
 
 /// Lifetime of a link, seconds (1 hour).
 const VALID_S: i64 = 3600;
-/// Limits the valid links of one account to 3, so that an attacker cannot flood its mailbox.
-const LINKS_MAX: i64 = 3;
+/// Quota of links per account: 3, then one per 20 minutes, so that an attacker cannot flood its mailbox.
+const LINK_QUOTA: Quota = Quota { capacity: 3, refill_s: 1200 };
 
 #[derive(Deserialize, ToSchema)]
 pub struct PasswordResetRequest {
@@ -61,7 +62,7 @@ pub async fn request_reset(
 }
 
 /// Creates a reset link. Returns the e-mail message with the link, and the link's expiry in seconds since the
-/// Unix epoch. Returns `None` if the address has no account, or has 3 valid links already.
+/// Unix epoch. Returns `None` if the address has no account, or if the account's quota of links is used up.
 pub fn resolve_reset<'a>(mailer: &'a Mailer, tx: &'a mut Tx, email: &'a str) -> ResetFuture<'a> {
     Box::pin(reset_letter(mailer, tx, email))
 }
@@ -71,27 +72,28 @@ async fn reset_letter(
     tx: &mut Tx,
     email: &str,
 ) -> Result<Option<(EmailMessage, i64)>> {
-    let now = now_s();
     sqlx::query("DELETE FROM account_links WHERE kind = 'reset' AND expires_unix_s <= $1")
-        .bind(now)
+        .bind(now_s())
         .execute(&mut **tx)
         .await?;
-    // This no-op update locks the account's row until the commit, so that concurrent requests are counted in
-    // turn.
-    let account = sqlx::query("UPDATE users SET email = email WHERE email = $1 RETURNING id")
-        .bind(email)
-        .fetch_optional(&mut **tx)
-        .await?;
-    let open: i64 =
-        sqlx::query("SELECT COUNT(*) AS n FROM account_links WHERE kind = 'reset' AND email = $1")
-            .bind(email)
-            .fetch_one(&mut **tx)
-            .await?
-            .try_get("n")?;
-    if account.is_none() || open >= LINKS_MAX {
+    let account = users::id_of_email(tx, email).await?;
+    if account.is_none() || !LINK_QUOTA.try_take(tx, &subject(email)).await? {
         return Ok(None);
     }
-    let token = new_token("ppr_")?;
+    let (token, ends) = new_link(tx, email).await?;
+    Ok(Some((mail::reset(mailer, email, &token), ends)))
+}
+
+/// Returns the quota subject of an account's links. The address is hashed, because the table discloses its
+/// subjects.
+fn subject(email: &str) -> String {
+    format!("reset:{}", sha256(email.as_bytes()))
+}
+
+/// Creates a link for a new password of the account with the address `email`. Returns the link's token and its
+/// expiry, seconds since the Unix epoch.
+pub(super) async fn new_link(tx: &mut Tx, email: &str) -> Result<(Zeroizing<String>, i64)> {
+    let (token, now) = (new_token("ppr_")?, now_s());
     sqlx::query(
         "INSERT INTO account_links (id, token_hash, kind, email, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, 'reset', $3, $4, $5)",
@@ -103,7 +105,7 @@ async fn reset_letter(
     .bind(now + VALID_S)
     .execute(&mut **tx)
     .await?;
-    Ok(Some((mail::reset(mailer, email, &token), now + VALID_S)))
+    Ok((token, now + VALID_S))
 }
 
 /// Sets a new password, given the token of the link. Ends all sessions of the account. The client signs in with

@@ -177,13 +177,17 @@ async fn prove_with_code(
     }
 }
 
-/// Removes the second factor of `user`, confirmed or only begun, and the recovery codes.
-pub async fn clear(tx: &mut Tx, user: &str) -> Result<()> {
-    sqlx::query("UPDATE users SET totp_confirmed = 0, totp_secret = NULL WHERE id = $1")
-        .bind(user)
-        .execute(&mut **tx)
-        .await?;
-    recovery_codes::delete(tx, user).await
+/// Removes the second factor of `user`, confirmed or only begun, and the recovery codes. Returns `false` if there
+/// was none.
+pub async fn clear(tx: &mut Tx, user: &str) -> Result<bool> {
+    let cleared = sqlx::query(
+        "UPDATE users SET totp_confirmed = 0, totp_secret = NULL WHERE id = $1 AND totp_secret IS NOT NULL",
+    )
+    .bind(user)
+    .execute(&mut **tx)
+    .await?;
+    recovery_codes::delete(tx, user).await?;
+    Ok(cleared.rows_affected() > 0)
 }
 
 /// Records a change of the second factor and notifies the account's owner.

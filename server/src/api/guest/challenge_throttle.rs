@@ -7,26 +7,21 @@
 
 use std::net::IpAddr;
 
-use sqlx::Row as _;
-
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::infra::challenge_registry::ChallengeSubject;
-use crate::infra::clock::now_s;
 use crate::infra::db::guests;
 use crate::infra::rate_limit::Quota;
 
-/// Number of failed challenges after which a session must wait for `LOCKED_S`.
-const FAILURES_MAX: i64 = 5;
-/// Time that a session must wait after `FAILURES_MAX` failed challenges, seconds (3 minutes).
-const LOCKED_S: i64 = 180;
+/// Quota of failed challenges per session: 5, then one per 36 s.
+const FAILED_SESSION: Quota = Quota { capacity: 5, refill_s: 36 };
 /// Quota of failed challenges per contact, which a family may share: 10, then one per 18 s.
-const FAILED_CONTACT: Quota = Quota { capacity: 2 * FAILURES_MAX, refill_s: LOCKED_S / 10 };
+const FAILED_CONTACT: Quota = Quota { capacity: 10, refill_s: 18 };
 /// Quota of failed challenges per network: 300, then one per second.
-const FAILED_NETWORK: Quota = Quota { capacity: 60 * FAILURES_MAX, refill_s: 1 };
+const FAILED_NETWORK: Quota = Quota { capacity: 300, refill_s: 1 };
 /// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. It is four
-/// times `FAILURES_MAX`, because guests also abandon a challenge whose head turn they cannot do. It is
+/// times that of failed ones, because guests also abandon a challenge whose head turn they cannot do. It is
 /// limited, because an attacker abandons challenges whose head turns do not match a recording.
 const ABANDONED_SESSION: Quota = Quota { capacity: 20, refill_s: 60 };
 /// Quota of abandoned challenges per contact: 40, then one per 30 s.
@@ -41,8 +36,9 @@ pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result
     Ok(ChallengeSubject::new(&visit.session, &contact, from))
 }
 
-fn failed_quotas(who: &ChallengeSubject) -> [(String, Quota); 2] {
+fn failed_quotas(who: &ChallengeSubject) -> [(String, Quota); 3] {
     [
+        (format!("failed:session:{}", who.session), FAILED_SESSION),
         (format!("failed:contact:{}", who.contact), FAILED_CONTACT),
         (format!("failed:network:{}", who.network), FAILED_NETWORK),
     ]
@@ -61,12 +57,7 @@ fn left_quotas(who: &ChallengeSubject) -> [(String, Quota); 3] {
 /// # Errors
 /// - `TooManyRequests`, with the time to wait, if too many challenges failed or were abandoned.
 pub async fn check_lockout(app: &App, who: &ChallengeSubject) -> Result<()> {
-    let row = sqlx::query("SELECT failures, failed_unix_s FROM guest_sessions WHERE id = $1")
-        .bind(&who.session)
-        .fetch_one(app.db.read())
-        .await?;
-    let (failures, last): (i64, i64) = (row.try_get("failures")?, row.try_get("failed_unix_s")?);
-    let mut wait = if failures < FAILURES_MAX { 0 } else { last + LOCKED_S - now_s() };
+    let mut wait = 0;
     for (subject, budget) in failed_quotas(who).into_iter().chain(left_quotas(who)) {
         wait = wait.max(budget.wait_s(&app.db, &subject).await?);
     }
@@ -80,22 +71,7 @@ pub async fn check_lockout(app: &App, who: &ChallengeSubject) -> Result<()> {
 
 /// Records a failed challenge for the session, the contact and the network.
 pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
-    let now = now_s();
-    let mut tx = app.db.write().await?;
-    sqlx::query(
-        "UPDATE guest_sessions SET failures = CASE WHEN failed_unix_s < $1 THEN 1 ELSE failures + 1 END, \
-         failed_unix_s = $2 WHERE id = $3",
-    )
-    .bind(now - LOCKED_S)
-    .bind(now)
-    .bind(&who.session)
-    .execute(&mut *tx)
-    .await?;
-    for (subject, budget) in failed_quotas(who) {
-        budget.note(&mut tx, &subject).await?;
-    }
-    tx.commit().await?;
-    Ok(())
+    note(app, failed_quotas(who).into()).await
 }
 
 /// Records abandoned challenges for their sessions, contacts and networks.
@@ -103,13 +79,15 @@ pub async fn record_abandoned(app: &App, all: &[ChallengeSubject]) -> Result<()>
     if all.is_empty() {
         return Ok(());
     }
-    let mut subjects: Vec<_> = all.iter().flat_map(left_quotas).collect();
+    note(app, all.iter().flat_map(left_quotas).collect()).await
+}
+
+async fn note(app: &App, mut subjects: Vec<(String, Quota)>) -> Result<()> {
     // Rows are locked in one order, so that concurrent transactions do not deadlock.
     subjects.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tx = app.db.write().await?;
     for (subject, budget) in subjects {
         budget.note(&mut tx, &subject).await?;
     }
-    tx.commit().await?;
-    Ok(())
+    Ok(tx.commit().await?)
 }

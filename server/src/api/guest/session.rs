@@ -27,8 +27,8 @@ pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing
 pub async fn verify(tx: &mut Tx, session: &str, guest: &str) -> Result<Zeroizing<String>> {
     let token = new_token("ppg_")?;
     sqlx::query(
-        "UPDATE guest_sessions SET token_hash = $1, guest_id = $2, verified = 1, failures = 0, \
-         seen_unix_s = $3 WHERE id = $4",
+        "UPDATE guest_sessions SET token_hash = $1, guest_id = $2, verified = 1, seen_unix_s = $3 \
+         WHERE id = $4",
     )
     .bind(token_hash(&token))
     .bind(guest)

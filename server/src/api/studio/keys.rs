@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::members::may_grant;
+use crate::api::account::credentials::GivenCredentials;
+use crate::api::account::service::reauthenticate;
 use crate::api::event::check_in_studio;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
-use crate::http::auth::{Grant, Principal, Role};
+use crate::http::auth::{Grant, Principal, Role, SignedIn};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BoundValue, Page, PageQuery, Paging, Tx, users};
@@ -54,6 +57,12 @@ pub struct NewApiKey {
     /// Expiry, seconds since the Unix epoch; absent: the key does not expire.
     #[schema(minimum = 1)]
     expires_unix_s: Option<i64>,
+    /// The current password of the caller's account, because a key outlives the session.
+    #[schema(value_type = String, max_length = 200)]
+    password: Zeroizing<String>,
+    /// A code of the authenticator app or a recovery code. Required if the account has a second factor.
+    #[schema(max_length = 40)]
+    code: Option<String>,
 }
 
 fn read(row: &AnyRow) -> Result<ApiKey> {
@@ -88,8 +97,8 @@ pub async fn list(
     app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Creates an API key. Only this response holds the key. The caller must be a user, not an API key, and
-/// cannot give a key a higher role than the caller's own.
+/// Creates an API key. Only this response holds the key. The caller must be a user, not an API key, proves the
+/// account again, and cannot give a key a higher role than the caller's own.
 #[utoipa::path(post, path = "/studios/{studio}/keys", operation_id = "api_key_create", tag = "keys",
     params(("studio" = String, Path)), request_body = NewApiKey,
     responses((status = 201, body = ApiKey)))]
@@ -98,7 +107,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKey>)> {
-    let Principal::Person { user, .. } = &grant.caller else {
+    let Principal::Person { user, session } = &grant.caller else {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
             "An API key cannot create API keys; sign in as a user.",
@@ -111,6 +120,9 @@ pub async fn create(
             "expires_unix_s: expected a time in the future, in seconds since the Unix epoch.",
         ));
     }
+    let person = SignedIn { user: user.clone(), session: session.clone() };
+    let proof = GivenCredentials { password: given.password, code: given.code.as_deref() };
+    reauthenticate(&app, &person, proof).await?;
     let mut tx = app.db.write().await?;
     if let Some(event) = &given.event {
         check_in_studio(&mut tx, event, &grant.studio).await?;

@@ -9,14 +9,18 @@ use utoipa::ToSchema;
 use crate::api::account::new_studio;
 use crate::api::event::terms::LegalBasis;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::{FieldChanges, record_by};
 use crate::http::auth::{Grant, SignedIn};
 use crate::http::extract::{self, Body, Query};
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::db::studios::{self, StudioRecord};
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::{Page, Paging, users};
+
+/// Detail of the error for a user who may not create studios.
+const EVENTS_ONLY: &str = "You are a member of single events only, and such members create no studios; ask an owner of \
+    a studio to invite you to the whole studio, or ask the operator for the permission.";
 
 #[derive(Serialize, ToSchema)]
 pub struct Studio {
@@ -73,7 +77,8 @@ pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<S
     studios.into_iter().map(view).collect::<Result<_>>().map(Json)
 }
 
-/// Creates a studio, owned by the signed-in user.
+/// Creates a studio, owned by the signed-in user. The user must be a member of a whole studio, not only of single
+/// events, or have the operator's permission (`picpick account permit-studios`).
 #[utoipa::path(post, path = "/studios", operation_id = "studio_create", tag = "studios", request_body = StudioName,
     responses((status = 201, body = Studio)))]
 pub async fn create(
@@ -83,6 +88,9 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Studio>)> {
     let name = extract::name("name", &given.name)?;
     let mut tx = app.db.write().await?;
+    if !users::may_create_studios(&mut tx, &person.user).await? {
+        return Err(ApiError::new(ErrorKind::Forbidden, EVENTS_ONLY));
+    }
     let id = new_studio(&mut tx, &person.user, &name).await?;
     let actor = format!("user:{}", person.user);
     audit_log::record(

@@ -18,6 +18,8 @@ pub fn request_class(rule: Rule, method: &Method) -> RequestClass {
             Action::SearchFaces => RequestClass::Heavy,
             Action::UploadPhotos if !reads => RequestClass::Upload,
             Action::DeleteEvent | Action::EraseFaces | Action::ExportEvent => RequestClass::Long,
+            // A new API key requires the password.
+            Action::ManageKeys if !reads => RequestClass::Secret,
             _ if reads => RequestClass::Read,
             _ => RequestClass::Write,
         },
@@ -42,6 +44,7 @@ mod tests {
         assert_eq!(of(Rule::Event(Action::SearchFaces), Method::POST), RequestClass::Heavy);
         assert_eq!(of(Rule::Event(Action::DeleteEvent), Method::DELETE), RequestClass::Long);
         assert_eq!(of(Rule::Studio(Action::CreateEvent), Method::POST), RequestClass::Write);
+        assert_eq!(of(Rule::Studio(Action::ManageKeys), Method::POST), RequestClass::Secret);
         assert_eq!(of(Rule::Album(AlbumPermission::View), Method::POST), RequestClass::Secret);
         assert_eq!(of(Rule::Album(AlbumPermission::View), Method::GET), RequestClass::Read);
         assert_eq!(of(Rule::Album(AlbumPermission::Annotate), Method::PUT), RequestClass::Write);

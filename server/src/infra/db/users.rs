@@ -45,3 +45,12 @@ pub async fn id_of_email(tx: &mut Tx, email: &str) -> Result<Option<String>> {
         .await?;
     Ok(row.map(|row| row.try_get("id")).transpose()?)
 }
+
+/// Returns whether a user may create a studio: a member of a whole studio may, and a user whom the operator lets.
+pub async fn may_create_studios(tx: &mut Tx, user: &str) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT may_create_studios + (SELECT COUNT(*) FROM memberships WHERE user_id = $1 AND event_id IS NULL) \
+         AS n FROM users WHERE id = $1",
+    );
+    Ok(row.bind(user).fetch_one(&mut **tx).await?.try_get::<i64, _>("n")? > 0)
+}

@@ -54,6 +54,19 @@ pub fn second_factor_changed(to: &str) -> EmailMessage {
     }
 }
 
+/// Composes the e-mail that reports that the operator has removed the second factor.
+pub fn second_factor_reset(to: &str) -> EmailMessage {
+    EmailMessage {
+        to: to.to_owned(),
+        subject: "The second factor of your account on PicPick was removed".to_owned(),
+        text: "Hello,\n\nthe operator of PicPick has removed the second factor of your account and its recovery \
+               codes, and has ended all sessions of the account. You sign in with your password alone now; you can set \
+               up a new second factor on the page of your account.\n\nIf you did not ask for this, inform the operator \
+               at once.\n"
+            .to_owned(),
+    }
+}
+
 /// Composes the e-mail that reports the use of a recovery code.
 pub fn recovery_code_used(to: &str) -> EmailMessage {
     EmailMessage {

@@ -22,13 +22,14 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::config::settings::Settings;
 use crate::infra::db::Db;
+use crate::infra::visible_text::visible;
 
 pub use account_messages::{
     email_change_requested, email_changed, invitation, new_email, password_changed,
-    recovery_code_used, reset, second_factor_changed,
+    recovery_code_used, reset, second_factor_changed, second_factor_reset,
 };
 pub use guest_messages::{TermsNotice, access_granted, letters_wanted, new_photos, terms_changed};
-pub use outbox::{ResetFuture, enqueue, pending, run_outbox};
+pub use outbox::{ResetFuture, enqueue, enqueue_sealed, pending, run_outbox};
 
 /// Greatest length of a quoted name, characters.
 const NAME_CHARS_MAX: usize = 60;
@@ -38,14 +39,15 @@ const NAME_CHARS_MAX: usize = 60;
 /// link, sent by this service to any address.
 fn quoted(name: &str) -> String {
     // Compatibility forms of a dot or slash, such as full-width ones, become the ASCII character first. Vowel
-    // signs of Indian scripts are not alphanumeric, so characters outside ASCII stay, except invisible ones and
-    // the ideographic full stop, which some programs read as a dot.
+    // signs of Indian scripts are not alphanumeric, so characters outside ASCII stay, except the ideographic full
+    // stop, which some programs read as a dot.
     let is_kept = |c: char| match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' => true,
         c if c.is_ascii() => "-&',()+!".contains(c),
-        '\u{3002}' | '\u{200b}' | '\u{200e}'..='\u{206f}' | '\u{feff}' => false,
+        '\u{3002}' => false,
         c => !c.is_control(),
     };
+    let name = visible(name);
     let plain: String = name.nfkc().map(|c| if is_kept(c) { c } else { ' ' }).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
     words.join(" ").chars().take(NAME_CHARS_MAX).collect()
@@ -162,7 +164,9 @@ mod tests {
             ("a@evil.test", "a evil test"),
             ("evil．test／login", "evil test login"),
             ("evil。test", "evil test"),
-            ("a\u{202e}tset.live\nb", "a tset live b"),
+            ("a\u{202e}tset.live\nb", "atset live b"),
+            ("evil\u{2060}\u{ad}\u{e0041}test", "eviltest"),
+            ("क्\u{200d}ष", "क्\u{200d}ष"),
         ] {
             assert_eq!(quoted(name), expected, "{name:?}");
         }

@@ -11,6 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use lettre::Message;
 use lettre::message::Body;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use picpick_engine::Vault;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
@@ -63,13 +64,18 @@ pub type ResetFuture<'a> =
 /// Inserts `mail` into the outbox, in the transaction of the change that it reports. The caller calls
 /// [`super::Mailer::wake`] after the commit.
 pub async fn enqueue(post: &Mailer, tx: &mut Tx, mail: &OutgoingMail) -> Result<()> {
+    enqueue_sealed(&post.0.vault, tx, mail).await
+}
+
+/// Inserts `mail` into the outbox, for a command without a mailer. A running service delivers the mail.
+pub async fn enqueue_sealed(vault: &Vault, tx: &mut Tx, mail: &OutgoingMail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
         "INSERT INTO mails (id, sealed, attempts, due_unix_s, expires_unix_s, created_unix_s) \
          VALUES ($1, $2, 0, $3, $4, $3)",
     )
     .bind(&id)
-    .bind(sealed(post, &id, mail)?)
+    .bind(sealed(vault, &id, mail)?)
     .bind(now)
     .bind(now + ENDS_S)
     .execute(&mut **tx)
@@ -77,9 +83,9 @@ pub async fn enqueue(post: &Mailer, tx: &mut Tx, mail: &OutgoingMail) -> Result<
     Ok(())
 }
 
-fn sealed(post: &Mailer, id: &str, mail: &OutgoingMail) -> Result<String> {
+fn sealed(vault: &Vault, id: &str, mail: &OutgoingMail) -> Result<String> {
     let plain = Zeroizing::new(serde_json::to_vec(mail).map_err(ApiError::internal)?);
-    Ok(hex::encode(post.0.vault.seal(&context(id), &plain)?))
+    Ok(hex::encode(vault.seal(&context(id), &plain)?))
 }
 
 fn context(id: &str) -> String {
@@ -204,7 +210,7 @@ async fn write_reset_message(
         return Ok(None);
     };
     sqlx::query("UPDATE mails SET sealed = $1, expires_unix_s = $2 WHERE id = $3")
-        .bind(sealed(post, &mail.id, &OutgoingMail::Letter(letter.clone()))?)
+        .bind(sealed(&post.0.vault, &mail.id, &OutgoingMail::Letter(letter.clone()))?)
         .bind(ends)
         .bind(&mail.id)
         .execute(&mut *tx)

@@ -22,13 +22,27 @@ impl Quota {
     /// # Errors
     /// - `TooManyRequests` with `detail` and the time to wait, if no unit is available.
     pub async fn take(self, tx: &mut Tx, subject: &str, detail: &str) -> Result<()> {
-        let (whole, now) = (whole_unix_s(tx, subject).await?, now_s());
-        let wait = self.wait(whole, now);
+        let wait = self.take_or_wait(tx, subject).await?;
         if wait > 0 {
             let failure = ApiError::new(ErrorKind::TooManyRequests, detail);
             return Err(failure.retry_after(u64::try_from(wait).unwrap_or(1)));
         }
-        self.keep(tx, subject, self.after(whole, now)).await
+        Ok(())
+    }
+
+    /// Takes one unit of `subject`. Returns `false` if no unit is available.
+    pub async fn try_take(self, tx: &mut Tx, subject: &str) -> Result<bool> {
+        Ok(self.take_or_wait(tx, subject).await? == 0)
+    }
+
+    /// Takes one unit of `subject` and returns 0; returns the seconds until a unit is available if none is.
+    async fn take_or_wait(self, tx: &mut Tx, subject: &str) -> Result<i64> {
+        let (whole, now) = (whole_unix_s(tx, subject).await?, now_s());
+        let wait = self.wait(whole, now);
+        if wait == 0 {
+            self.keep(tx, subject, self.after(whole, now)).await?;
+        }
+        Ok(wait)
     }
 
     /// Records an action that has already happened, even if no unit is available.

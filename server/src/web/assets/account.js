@@ -1,5 +1,5 @@
 import { banner, byId, call, element, onSubmit, ready, say } from "./api.js";
-import { button, row, sure } from "./studio_common.js";
+import { button, row, showCodeFields, sure } from "./studio_common.js";
 
 await banner();
 let me = await call("GET", "/me");
@@ -9,10 +9,7 @@ function show() {
   byId("who").textContent = me.name;
   byId("name").value = me.name;
   byId("address").textContent = me.email;
-  for (const field of document.querySelectorAll("[data-code]")) {
-    field.hidden = !me.second_factor;
-    field.querySelector("input").required = me.second_factor;
-  }
+  showCodeFields(me);
   byId("factor-state").textContent = me.second_factor
     ? `Two-step verification is on. Signing in asks for a code from your app. Unused recovery codes: ${me.recovery_codes}.`
     : "Two-step verification is off. Signing in asks for your password only.";

@@ -82,6 +82,7 @@ export const count = (number, one, many) => `${number.toLocaleString()} ${number
 
 export const day = (unixS) => new Date(unixS * 1000).toLocaleDateString(undefined, { dateStyle: "medium" });
 
+// Shows the name of the signed-in user. Returns the user's account.
 export async function banner() {
   const me = await call("GET", "/me");
   byId("who").textContent = me.name;
@@ -89,4 +90,5 @@ export async function banner() {
     await call("DELETE", "/session").catch(() => null);
     location.assign("/sign-in");
   });
+  return me;
 }

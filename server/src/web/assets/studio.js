@@ -1,7 +1,8 @@
 import { banner, byId, call, day, element, onSubmit, ready } from "./api.js";
-import { all, button, row } from "./studio_common.js";
+import { all, button, row, showCodeFields } from "./studio_common.js";
 
-await banner();
+const me = await banner();
+showCodeFields(me);
 const [studio] = await call("GET", "/studios");
 byId("studio-name").textContent = studio.name;
 document.title = `${studio.name} · PicPick`;
@@ -20,7 +21,6 @@ async function showEvents() {
   byId("events").replaceChildren(...tiles);
   byId("no-events").hidden = tiles.length > 0;
 }
-
 
 byId("legal-basis").value = studio.legal_basis ?? "";
 
@@ -43,7 +43,13 @@ onSubmit(byId("new-event"), async ({ name, legal_basis }) => {
 });
 
 onSubmit(byId("new-key"), async (given) => {
-  const made = await call("POST", `/studios/${studio.id}/keys`, { name: given["key-name"], role: "photographer" });
+  const made = await call("POST", `/studios/${studio.id}/keys`, {
+    name: given["key-name"],
+    role: "photographer",
+    password: given["key-password"],
+    ...(me.second_factor ? { code: given["key-code"] } : {}),
+  });
+  byId("new-key").reset();
   const shown = byId("key-shown");
   shown.textContent = `export PICPICK_API_KEY=${made.key}\npicpick upload ${location.origin} EVENT PHOTOS…`;
   shown.hidden = false;

@@ -36,6 +36,14 @@ export async function all(path, filter = "") {
   }
 }
 
+// Shows the fields for a code if the account has a second factor, else hides them.
+export function showCodeFields(me) {
+  for (const field of document.querySelectorAll("[data-code]")) {
+    field.hidden = !me.second_factor;
+    field.querySelector("input").required = me.second_factor;
+  }
+}
+
 // Opens the confirmation dialog. Resolves to `true` if the user confirms, else to `false`.
 export function sure(title, text, yes) {
   const dialog = byId("ask-sure");

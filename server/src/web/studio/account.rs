@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use super::layout::{field, layout, outcome, sure};
+use super::layout::{code, field, layout, outcome, secret_code, sure};
 
 pub fn page() -> Markup {
     let main = html! {
@@ -108,21 +108,6 @@ fn second_factor() -> Markup {
                 (outcome())
             }
             p #factor-said .outcome role="status" aria-live="polite" {}
-        }
-    }
-}
-
-/// Renders a hidden field for a code. The script shows the field if the account has a second factor.
-fn code(name: &str) -> Markup {
-    html! { div data-code hidden { (secret_code(name, false)) } }
-}
-
-/// Renders a field for a code of the authenticator app or a recovery code.
-fn secret_code(name: &str, required: bool) -> Markup {
-    html! {
-        div.field {
-            label for=(name) { "Code from your authenticator app, or a recovery code" }
-            input id=(name) name=(name) type="text" autocomplete="one-time-code" autocapitalize="characters" maxlength="40" required[required];
         }
     }
 }

@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 
 use super::event_settings::legal_bases;
-use super::layout::{field, layout, outcome, studio_tabs};
+use super::layout::{code, field, layout, outcome, studio_tabs};
 
 pub fn page() -> Markup {
     let main = html! {
@@ -29,6 +29,8 @@ pub fn page() -> Markup {
             p { "An API key lets a program upload photos to this studio. The key is shown once." }
             form #new-key .inline {
                 (field("Key name", "key-name", "text", "off", ""))
+                (field("Your password", "key-password", "password", "current-password", ""))
+                (code("key-code"))
                 button type="submit" { "Create key" }
                 (outcome())
             }

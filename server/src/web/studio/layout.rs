@@ -96,6 +96,21 @@ pub fn field(label: &str, name: &str, kind: &str, autocomplete: &str, hint: &str
     }
 }
 
+/// Renders a hidden field for a code. The script shows the field if the account has a second factor.
+pub fn code(name: &str) -> Markup {
+    html! { div data-code hidden { (secret_code(name, false)) } }
+}
+
+/// Renders a field for a code of the authenticator app or a recovery code.
+pub fn secret_code(name: &str, required: bool) -> Markup {
+    html! {
+        div.field {
+            label for=(name) { "Code from your authenticator app, or a recovery code" }
+            input id=(name) name=(name) type="text" autocomplete="one-time-code" autocapitalize="characters" maxlength="40" required[required];
+        }
+    }
+}
+
 /// Renders the element in which a form's script shows the error or success message.
 pub fn outcome() -> Markup {
     html! { p.outcome role="status" aria-live="polite" {} }

@@ -102,6 +102,17 @@ impl Embedder {
         }
     }
 
+    /// Overwrites the buffers of the models, which hold the last crops and embeddings.
+    pub(crate) fn overwrite_buffers(&self) {
+        match &*self.mode() {
+            EmbedderMode::Decided(model) => model.overwrite_buffers(),
+            EmbedderMode::Checking { fast, exact, .. } => {
+                fast.overwrite_buffers();
+                exact.overwrite_buffers();
+            }
+        }
+    }
+
     /// Computes the embeddings of `crops` (112 × 112) in order, each of shape `[D]` with L2 norm 1.
     pub(crate) fn embed(&self, crops: &[Picture]) -> Result<Vec<Vec<f32>>> {
         let (batches, rest) = crops.as_chunks::<BATCH>();

@@ -52,6 +52,9 @@ pub enum Error {
 
     #[error("the receipt is not valid: {reason}")]
     Receipt { reason: String },
+    /// An export of the keyring that cannot be used.
+    #[error("the export of the keyring cannot be used: {reason}")]
+    KeyExport { reason: String },
     /// The residue scan found data after a purge; the purge stays pending and is retried.
     #[error(
         "the purge of collection {collection} is not complete: {found} pieces of its data are still in {}; the purge is retried when the data folder is opened next", path.display()

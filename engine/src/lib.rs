@@ -42,7 +42,7 @@ pub use collection::{
     SearchQuery,
 };
 pub use coverage::{Coverage, Weakness};
-pub use crypto::{BlobSealer, Vault};
+pub use crypto::{BlobSealer, KeyExport, RestoredKeys, Vault};
 pub use data_dir::{CollectionInfo, DataDir, RetentionPolicy};
 pub use decode::DecodeLimits;
 pub use embed::Precision;
@@ -81,7 +81,9 @@ pub mod audit {
 pub mod receipts {
     pub use crate::crypto::{ChainHead, PublicKey};
     pub use crate::data_dir::{CollectionResidue, Residue};
-    pub use crate::erasure_log::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
+    pub use crate::erasure_log::{
+        Exclusion, PurgeSubject, Receipt, ReceiptBody, ScanExtent, declare_freed_memory_overwritten,
+    };
 }
 
 /// The match threshold of a collection: its estimate from the collection's own photos, and the owner's offset.

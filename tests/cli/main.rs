@@ -9,6 +9,7 @@ mod data_folder;
 mod image_formats;
 mod indexing;
 mod interrupt;
+mod key_exports;
 mod model_cache;
 mod packs;
 mod purge;

@@ -12,7 +12,7 @@ use super::people::try_read_corrections;
 use crate::clock::unix_now_s;
 use crate::data_dir::check_no_residue;
 use crate::erasure_log::{
-    ErasedData, Erasure, ErasureLog, PurgeSubject, Receipt, ReceiptBody, ScanExtent,
+    ErasedData, Erasure, ErasureLog, Exclusion, PurgeSubject, Receipt, ReceiptBody, ScanExtent,
 };
 use crate::error::{Error, Result};
 use crate::face::Photo;
@@ -302,6 +302,8 @@ impl Collection {
             backups_expire_unix_s: backups.iter().map(|note| note.expires_unix_s).max(),
             public_key: String::new(),
             audit: None,
+            key_exports: Some(self.erasure_log.keyring.exports_of(self.info.id)?),
+            not_covered: Some(Exclusion::current()),
         })
     }
 }

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PublicKey, Signer};
+use super::{KeyExport, PublicKey, Signer};
 use crate::error::{Error, Result};
 
 const CONTEXT: &str = "picpick checkpoint 1";
@@ -52,6 +52,10 @@ pub(crate) struct Checkpoint {
     pub(crate) erasures_lost: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) audit: Option<AuditCheckpoint>,
+    /// The exports of the keyring that had not expired when the last one was made, in order of number, and in
+    /// any case the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) key_exports: Vec<KeyExport>,
 }
 
 /// A checkpoint and its Ed25519 signature, 128 hexadecimal digits.

@@ -1,6 +1,6 @@
 use prost::Message;
 
-use super::{Sealer, Secret};
+use super::{KeyExport, Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::ids::CollectionId;
 
@@ -55,6 +55,8 @@ pub(crate) struct PurgedEntry {
     pub(crate) begun_unix_s: u64,
     /// Destruction of the data key, seconds since the Unix epoch.
     pub(crate) key_destroyed_unix_s: u64,
+    /// The exports of the keyring that hold the data key and had not expired when it was destroyed.
+    pub(crate) key_exports: Vec<KeyExport>,
     /// True until the receipt is written.
     pub(crate) pending: bool,
 }

@@ -4,6 +4,8 @@
 //! generation of the key-encryption key, replaces `keys.toml` atomically, and then destroys the old
 //! generation.
 
+mod export;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -132,7 +134,9 @@ impl Keyring {
             return Err(Error::CollectionExists { name: entry.metadata.name.clone() });
         }
         let mut keys = self.read()?;
-        keys.collection.push(self.seal_entry(keys.generation, entry)?);
+        let mut wrapped = self.seal_entry(keys.generation, entry)?;
+        wrapped.exports_before = export::last_number(&self.checkpoint_of(&keys)?);
+        keys.collection.push(wrapped);
         self.write(&keys)
     }
 
@@ -155,9 +159,9 @@ impl Keyring {
         self.rewrap_all(keys)
     }
 
-    /// Destroys the data key of a collection permanently. Afterwards the collection's sealed bytes cannot be
-    /// opened in any copy of the store. The keyring keeps a `PurgedEntry` record, which is pending until
-    /// `complete_purge`.
+    /// Destroys the data key of a collection in this keyring permanently. Afterwards this keyring opens no copy of
+    /// the collection's sealed bytes; copies of the keyring that were made before still do. The keyring keeps a
+    /// `PurgedEntry` record, which names the exports with the key and is pending until `complete_purge`.
     ///
     /// `counts` is the numbers of photos, faces and canaries in the store, if known.
     pub(crate) fn destroy_key(
@@ -189,6 +193,11 @@ impl Keyring {
             begun_unix_s,
             key_destroyed_unix_s: unix_now_s(),
             pending: true,
+            key_exports: export::valid(
+                &self.checkpoint_of(&keys)?,
+                wrapped.exports_before,
+                begun_unix_s,
+            ),
         });
         self.rewrap_all(keys).map(drop)
     }
@@ -325,23 +334,10 @@ impl Keyring {
     fn rewrap_all(&self, mut keys: KeysFile) -> Result<u32> {
         let (old, new) = (keys.generation, keys.generation.saturating_add(1));
         self.provider.create(new)?;
-        let again = |context: &[u8], wrapped: &str| -> Result<String> {
+        let again = |context: &[u8], wrapped: &str| {
             self.wrap(new, context, &self.unwrap(old, context, wrapped)?)
         };
-        keys.signing = again(SIGNING, &keys.signing)?;
-        // A damaged key remains unchanged, because it must not prevent the purge of other collections.
-        let replace = |wrapped: &mut String, context: &[u8]| {
-            if let Ok(rewrapped) = again(context, wrapped) {
-                *wrapped = rewrapped;
-            }
-        };
-        for entry in &mut keys.collection {
-            replace(&mut entry.key, &key_context(&entry.id));
-            replace(&mut entry.canary, &canary_context(&entry.id));
-        }
-        for purged in &mut keys.purged {
-            replace(&mut purged.canary, &canary_context(&purged.id));
-        }
+        export::rewrap(&mut keys, again)?;
         keys.generation = new;
         self.write(&keys)?;
         self.destroy_all_but(new)?;
@@ -360,6 +356,7 @@ impl Keyring {
             key: self.wrap(generation, &key_context(&id), &entry.data_key)?,
             canary: self.wrap(generation, &canary_context(&id), &entry.canary_key)?,
             about: hex::encode(entry.metadata.seal(entry.id, &entry.data_key)?),
+            exports_before: 0,
             id,
         })
     }
@@ -397,6 +394,7 @@ impl Keyring {
             kek_generation: wrapped.kek_generation,
             begun_unix_s: wrapped.begun_unix_s,
             key_destroyed_unix_s: wrapped.key_destroyed_unix_s,
+            key_exports: wrapped.key_exports.clone(),
             pending: wrapped.pending,
         })
     }

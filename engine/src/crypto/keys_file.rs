@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+use super::KeyExport;
 use super::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
 use crate::format_version::{self, KEYRING_FORMAT};
@@ -42,6 +43,10 @@ pub(super) struct WrappedEntry {
     pub(super) canary: String,
     /// The metadata, sealed under the data key.
     pub(super) about: String,
+    /// Number of the last export of the keyring before the collection was created; later exports hold its key.
+    /// 0 for collections that are older than the first export, and for entries of programs without exports.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) exports_before: u64,
 }
 
 /// The record of a collection whose data key has been destroyed: the values needed to complete the purge, to
@@ -59,6 +64,13 @@ pub(super) struct WrappedPurged {
     pub(super) begun_unix_s: u64,
     pub(super) key_destroyed_unix_s: u64,
     pub(super) pending: bool,
+    /// The exports that hold the data key and had not expired when it was destroyed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) key_exports: Vec<KeyExport>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A backup that holds sealed bytes of a collection.

@@ -6,6 +6,7 @@
 mod chain_key;
 mod checkpoint;
 mod entry;
+mod export;
 mod file_provider;
 mod keyring;
 mod keys_file;
@@ -28,6 +29,7 @@ pub use chain_key::ChainKey;
 pub(crate) use checkpoint::Checkpoint;
 pub use checkpoint::{AuditCheckpoint, ChainHead};
 pub(crate) use entry::{CollectionMetadata, KeyringEntry, PurgedEntry};
+pub use export::{KeyExport, RestoredKeys};
 pub(crate) use keyring::Keyring;
 pub(crate) use keys_file::{BackupRecord, is_keys_file};
 pub(crate) use secret::Secret;

@@ -1,8 +1,8 @@
 //! Seals data for programs that use the engine: small secrets (`Vault`) and a collection's photos
 //! (`BlobSealer`).
 //!
-//! The key of the photos is derived from the collection's data key, so a purge makes every copy of the photos
-//! unreadable, wherever the copy is stored.
+//! The key of the photos is derived from the collection's data key, so after a purge this keyring opens no copy of
+//! the photos, wherever the copy is stored.
 
 use zeroize::Zeroizing;
 

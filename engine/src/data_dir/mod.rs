@@ -5,6 +5,7 @@
 //! ID is random.
 
 mod checkpoints;
+mod key_exports;
 mod purge;
 mod residue_report;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{CREATING, DataDir, REPLACED, RESTORING};
 use crate::clock::unix_now_s;
 use crate::crypto::{KeyringEntry, PurgedEntry};
-use crate::erasure_log::{ErasedData, PurgeSubject, Receipt, ReceiptBody, ScanExtent};
+use crate::erasure_log::{ErasedData, Exclusion, PurgeSubject, Receipt, ReceiptBody, ScanExtent};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 use crate::fs::residue_scan::{PatternSet, Scan};
@@ -135,6 +135,8 @@ impl DataDir {
             backups_expire_unix_s: backups.iter().map(|note| note.expires_unix_s).max(),
             public_key: String::new(),
             audit: None,
+            key_exports: Some(purged.key_exports.clone()),
+            not_covered: Some(Exclusion::current()),
         })?;
         self.erasure_log
             .retry_with_reserved_space(|| self.erasure_log.keyring.complete_purge(purged.id))?;

@@ -64,6 +64,11 @@ pub(crate) struct Detector {
 }
 
 impl Detector {
+    /// Overwrites the buffers of the model, which hold the last pictures.
+    pub(crate) fn overwrite_buffers(&self) {
+        self.model.overwrite_buffers();
+    }
+
     /// Creates a detector. `fixed_side_px` is `None` for a model that accepts any size.
     pub(crate) fn new(model: Model, family: DetectorFamily, fixed_side_px: Option<u32>) -> Self {
         let family: Box<dyn Family> = match family {

@@ -196,6 +196,13 @@ pub(crate) fn erasures_in(book: &str) -> usize {
     intact_prefix(book).1.len()
 }
 
+/// Returns the time of the last erasure in the data folder's copy of the log, seconds since the Unix epoch; 0
+/// without a copy. The time is not earlier than that, whatever the clock says.
+pub(crate) fn last_erasure_unix_s(data: &Path) -> u64 {
+    let book = read_copy(&data.join("ledger")).unwrap_or_default();
+    intact_prefix(&book).1.last().map_or(0, |erasure| erasure.at_unix_s)
+}
+
 /// Returns the complete lines of a copy. Ignores a last line without a line end, because the append that
 /// wrote it never returned.
 fn read_copy(path: &Path) -> Result<String> {

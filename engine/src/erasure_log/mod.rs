@@ -5,11 +5,13 @@
 //! heads the keyring's checkpoint names: a record is durable before the checkpoint names it, so a checkpoint
 //! may be older than its chain, and is never newer.
 
+mod exclusions;
 mod ledger;
 mod receipt;
 mod review;
 
-pub(crate) use ledger::{ErasedData, Erasure, erasures_in};
+pub use exclusions::{Exclusion, declare_freed_memory_overwritten};
+pub(crate) use ledger::{ErasedData, Erasure, erasures_in, last_erasure_unix_s};
 pub(crate) use receipt::Receipts;
 pub use receipt::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-use crate::crypto::{ChainHead, Checkpoint, PublicKey, Signer};
+use super::Exclusion;
+use crate::crypto::{ChainHead, Checkpoint, KeyExport, PublicKey, Signer};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
@@ -63,6 +64,13 @@ pub struct ReceiptBody {
     /// issued; `None` for receipts of older programs, or without a service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<ChainHead>,
+    /// The exports of the keyring that hold the key of the purged data and may still be restored; `None` for
+    /// receipts of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_exports: Option<Vec<KeyExport>>,
+    /// The places that the erasure neither cleared nor examined; `None` for receipts of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_covered: Option<Vec<Exclusion>>,
 }
 
 /// The kind of the purged data.

@@ -179,6 +179,8 @@ mod tests {
             backups_expire_unix_s: None,
             public_key: String::new(),
             audit: None,
+            key_exports: None,
+            not_covered: None,
         }
     }
 

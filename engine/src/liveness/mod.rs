@@ -129,6 +129,12 @@ impl Liveness {
         })
     }
 
+    /// Overwrites the buffers of the models, which hold the last crops.
+    pub fn overwrite_buffers(&self) {
+        self.attack.0.overwrite_buffers();
+        self.pose.0.overwrite_buffers();
+    }
+
     /// Analyses `picture` with its `faces`. Computes the pose, live score and sharpness of the clear face
     /// `clear` only.
     pub(crate) fn analyse_frame(

@@ -198,6 +198,22 @@ impl Model {
         outputs
     }
 
+    /// Runs each idle session once on zeros, so that its buffers no longer hold pictures and results of earlier
+    /// runs. Sessions in use are skipped; their runs overwrite the buffers. A session that fails is dropped.
+    pub(crate) fn overwrite_buffers(&self) {
+        let idle: Vec<([usize; 4], usize)> =
+            self.0.idle.lock().iter().map(|(shape, sessions)| (*shape, sessions.len())).collect();
+        for (shape, count) in idle {
+            // One session at a time, so that other threads find the others and compile no new ones.
+            for _ in 0..count {
+                let Some(mut session) = self.0.take_oldest(shape) else { break };
+                if self.0.run(&mut session, Array4::zeros(shape)).is_ok() {
+                    self.0.give_back(shape, session);
+                }
+            }
+        }
+    }
+
     /// Returns the provider that runs the model.
     pub fn provider(&self) -> Provider {
         self.0.provider
@@ -207,6 +223,13 @@ impl Model {
 impl LoadedModel {
     fn take_idle(&self, shape: [usize; 4]) -> Option<Session> {
         self.idle.lock().get_mut(&shape)?.pop()
+    }
+
+    /// Takes the idle session that was given back first.
+    fn take_oldest(&self, shape: [usize; 4]) -> Option<Session> {
+        let mut idle = self.idle.lock();
+        let sessions = idle.get_mut(&shape).filter(|sessions| !sessions.is_empty())?;
+        Some(sessions.remove(0))
     }
 
     fn give_back(&self, shape: [usize; 4], session: Session) {

@@ -101,6 +101,13 @@ impl Pipeline {
         self.embedder.provider()
     }
 
+    /// Overwrites the buffers of the models, which hold the last photos, crops and embeddings. Runs each idle
+    /// session once, which takes up to 30 ms a session.
+    pub fn overwrite_buffers(&self) {
+        self.detector.overwrite_buffers();
+        self.embedder.overwrite_buffers();
+    }
+
     /// Returns the result of the bfloat16 check for `pack` on this machine. Returns `None` if fewer than 16
     /// faces have been compared, or if the inference runtime is missing.
     pub fn bf16_check(models: &Models, pack: &Pack) -> Option<Bf16Check> {

@@ -17,7 +17,7 @@ use crate::config::s3_access;
 const BACKUP_AFTER: &str = "\
 Writes only the rows that have changed since the last backup to this place.
 Photos may be indexed during a backup. A backup does not contain the keyring and
-cannot be opened without it: keep a copy of the keyring in another place. A
+cannot be opened without it: export it with 'picpick keys backup'. A
 purge destroys the collection's key, so that backups of the collection can no
 longer be opened; the receipt names the day when the last of them expires.
 

@@ -62,6 +62,10 @@ struct Processor {
 struct Memory {
     total_bytes: Option<u64>,
     available_bytes: Option<u64>,
+    /// Size of the active swap areas; `null` if the system does not list them.
+    swap_bytes: Option<u64>,
+    /// Whether keys are in memory that is not swapped out.
+    keys_locked: bool,
 }
 
 #[derive(Serialize)]
@@ -109,11 +113,13 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Report> {
         packs.push(examine(context, &pack, runtime.as_ref(), &photos, &mut advice));
     }
     permissions(context, &mut advice);
+    let memory = memory();
+    advice.extend(memory.advice());
     let (data, faults) = data_folder(context, &mut advice);
     let findings = DoctorDocument {
         version: env!("CARGO_PKG_VERSION"),
         processor: processor(),
-        memory: memory(),
+        memory,
         runtime: runtime.map(|runtime| RuntimeLibrary {
             path: runtime.library().to_string_lossy().into_owned(),
             build: runtime.version().to_owned(),
@@ -148,7 +154,12 @@ fn memory() -> Memory {
             line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kib * 1024)
     };
-    Memory { total_bytes: value("MemTotal"), available_bytes: value("MemAvailable") }
+    Memory {
+        total_bytes: value("MemTotal"),
+        available_bytes: value("MemAvailable"),
+        swap_bytes: DataDir::swap_bytes(),
+        keys_locked: DataDir::memory_is_locked(),
+    }
 }
 
 fn folder(path: &Path) -> FolderFindings {
@@ -185,14 +196,20 @@ fn permissions(context: &Context, advice: &mut Vec<String>) {
 fn data_folder(context: &Context, advice: &mut Vec<String>) -> (FolderFindings, usize) {
     let mut found = folder(&context.config.data);
     let reviewed = context.data_if_there().and_then(|data| match data {
-        Some(data) => Ok((Some(data.collections()?.len()), data.review_records()?)),
-        None => Ok((None, Vec::new())),
+        Some(data) => {
+            let inside = data.keyring_is_inside();
+            Ok((Some(data.collections()?.len()), data.review_records()?, inside))
+        }
+        None => Ok((None, Vec::new(), false)),
     });
     let mut faults = 0;
     match reviewed {
-        Ok((collections, records)) => {
+        Ok((collections, records, inside)) => {
             (found.collections, faults) = (collections, records.len());
             advice.extend(records);
+            if inside {
+                advice.push(keyring_inside(&found.path));
+            }
         }
         Err(error) => advice.push(error.to_string()),
     }
@@ -203,6 +220,14 @@ fn data_folder(context: &Context, advice: &mut Vec<String>) -> (FolderFindings, 
         ));
     }
     (found, faults)
+}
+
+fn keyring_inside(data: &str) -> String {
+    format!(
+        "the keyring lies inside the data folder {data}: every snapshot or copy of the folder holds the keys of what \
+         is purged later; move the folder 'keyring' out of it, for instance to another disk, and name it with \
+         --keyring or PICPICK_KEYRING"
+    )
 }
 
 fn examine(
@@ -269,6 +294,26 @@ fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
     }
 }
 
+impl Memory {
+    fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        if self.swap_bytes.is_some_and(|bytes| bytes > 0) {
+            advice.push(
+                "swap is on: memory with faces, photos and names may be written to disk and outlive a purge; switch it \
+                 off with 'swapoff -a' or encrypt it with a random key"
+                    .into(),
+            );
+        }
+        if !self.keys_locked {
+            advice.push(
+                "this user may not lock memory, so keys may be swapped to disk; raise the limit that 'ulimit -l' shows"
+                    .into(),
+            );
+        }
+        advice
+    }
+}
+
 impl DoctorDocument {
     fn text(&self, photos: usize) -> String {
         let size = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), format::bytes);
@@ -278,7 +323,11 @@ impl DoctorDocument {
         text += &format!("Processor  {name}, {}\n", format::count(*cores, "core"));
         text += &format!("           {}\n", features.join(" "));
         text += &format!("           index kernel: {index_kernel}\n");
-        text += &format!("Memory     {}, {} available\n", memory.0, memory.1);
+        let swap = match self.memory.swap_bytes {
+            Some(0) => "no swap".to_owned(),
+            bytes => format!("swap {}", size(bytes)),
+        };
+        text += &format!("Memory     {}, {} available, {swap}\n", memory.0, memory.1);
         text += &format!(
             "Runtime    {}\n",
             self.runtime.as_ref().map_or("not downloaded", |library| &library.path)

@@ -25,6 +25,7 @@ mod interrupt;
 mod keys;
 mod models;
 mod pack_option;
+mod passphrase;
 mod people;
 mod people_corrections;
 mod photos;
@@ -115,7 +116,7 @@ enum CliCommand {
     Retention(retention::RetentionCommand),
     /// Scan raw files for face data in places where none may be
     Scan(scan::ScanArguments),
-    /// List key fingerprints, or replace the key-encryption key
+    /// List keys, replace the key-encryption key, export or restore the keyring
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Check whether two photos show the same person

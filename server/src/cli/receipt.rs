@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use picpick_engine::DataDir;
-use picpick_engine::receipts::{PublicKey, PurgeSubject, Receipt, ReceiptBody};
+use picpick_engine::receipts::{Exclusion, PublicKey, PurgeSubject, Receipt, ReceiptBody};
+use picpick_engine::{DataDir, KeyExport};
 use serde::Serialize;
 
 use super::context::{Context, read_file};
@@ -222,7 +222,7 @@ pub fn describe(receipt: &ReceiptBody) -> String {
         text += &format!("  key         {} destroyed\n", receipt.key_fingerprint);
     }
     text += &format!(
-        "  scanned     {} with {} for {} patterns: nothing left\n",
+        "  scanned     {} with {} for {} patterns: none found\n",
         format::count(receipt.scanned.files as usize, "file"),
         format::bytes(receipt.scanned.bytes),
         format::thousands(receipt.scanned.needles as usize)
@@ -236,10 +236,41 @@ pub fn describe(receipt: &ReceiptBody) -> String {
         }
         None => text += "  backups     none contain its encrypted rows\n",
     }
+    if let Some(exports) = &receipt.key_exports {
+        text += &format!("  key copies  {}\n", key_copies(exports));
+    }
+    if let Some(places) = &receipt.not_covered {
+        let places: Vec<&str> = places.iter().copied().map(exclusion).collect();
+        text += &format!("  not covered {}\n", places.join("; "));
+    }
     if let Some(audit) = &receipt.audit {
         text += &format!("  audit log   entry {}, hash {}\n", audit.number, audit.hash);
     }
     text
+}
+
+/// Describes the exports of the keyring that hold the key of purged data.
+fn key_copies(exports: &[KeyExport]) -> String {
+    let Some(last) = exports.iter().map(|export| export.expires_unix_s).max() else {
+        return "no valid export of the keyring holds its key".into();
+    };
+    let presumed = exports.iter().filter(|export| export.presumed).count();
+    let known = exports.len() - presumed;
+    let unknown = if presumed > 0 { " and those made before a restored keyring" } else { "" };
+    format!(
+        "{}{unknown} may be restored, the last until {}, and then open copies of its data",
+        format::count(known, "keyring export"),
+        format::date(last)
+    )
+}
+
+fn exclusion(place: Exclusion) -> &'static str {
+    match place {
+        Exclusion::FreedMemory => "memory that this process had freed",
+        Exclusion::LibraryBuffers => "buffers inside libraries and the operating system",
+        Exclusion::Swap => "swap, which is on",
+        Exclusion::ForeignCopies => "snapshots and copies by other programs, also of the keyring",
+    }
 }
 
 fn number(count: Option<u64>) -> String {

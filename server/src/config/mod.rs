@@ -158,9 +158,23 @@ fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, UsageErro
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
+/// Returns the passphrase of an export of the keyring from PICPICK_KEYS_PASSPHRASE, or from the file that
+/// PICPICK_KEYS_PASSPHRASE_FILE names; `None` if neither is set.
+///
+/// # Errors
+/// - `UsageError` if the file cannot be read.
+pub fn keys_passphrase() -> Result<Option<Zeroizing<String>>, UsageError> {
+    secret("PICPICK_KEYS_PASSPHRASE", "PICPICK_KEYS_PASSPHRASE_FILE")
+}
+
 /// Returns the files with secrets that the environment names.
 pub fn secret_files() -> Vec<PathBuf> {
-    let names = ["PICPICK_TLS_KEY", "PICPICK_DATABASE_URL_FILE", "PICPICK_SMTP_URL_FILE"];
+    let names = [
+        "PICPICK_TLS_KEY",
+        "PICPICK_DATABASE_URL_FILE",
+        "PICPICK_SMTP_URL_FILE",
+        "PICPICK_KEYS_PASSPHRASE_FILE",
+    ];
     let set = names.into_iter().filter_map(env::var_os).filter(|value| !value.is_empty());
     set.map(PathBuf::from).collect()
 }

@@ -213,3 +213,44 @@ fn a_checkpoint_that_was_changed_removed_or_borrowed_is_refused() {
     std::fs::write(&path, text).unwrap();
     assert_eq!(Keyring::open(folder.path()).unwrap().checkpoint().unwrap().receipts.number, 3);
 }
+
+#[test]
+fn an_export_is_restored_until_its_last_day_and_named_by_what_it_holds() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let keyring = Keyring::create(folder.path()).unwrap();
+    let (one, two) = (entry("one"), entry("two"));
+    keyring.add(&one).unwrap();
+    let last = unix_now_s() + 1000;
+    let (made, bytes) = keyring.export(b"a passphrase", last).unwrap();
+    keyring.add(&two).unwrap();
+    assert_eq!(keyring.exports_of(one.id).unwrap(), std::slice::from_ref(&made));
+    assert!(keyring.exports_of(two.id).unwrap().is_empty(), "the export is older");
+    for bad in [unix_now_s(), unix_now_s() + 367 * 86_400] {
+        assert!(matches!(keyring.export(b"p", bad), Err(Error::KeyExport { .. })));
+    }
+    let restore = |known| Keyring::restore(other.path(), &bytes, b"a passphrase", known);
+    // The data folder's last erasure shows that the clock is behind.
+    let late = restore(last + 1).unwrap_err().to_string();
+    assert!(late.contains("last day has passed") && !Keyring::exists(other.path()), "{late}");
+    let restored = restore(last).unwrap();
+    assert_eq!((restored.export, restored.collections), (made.clone(), 1));
+    assert!(matches!(restore(0), Err(Error::Keyring { .. })), "a keyring is there");
+    let copy = Keyring::open(other.path()).unwrap();
+    assert_eq!(copy.entries().unwrap()[0].data_key.bytes(), one.data_key.bytes());
+    assert_eq!(copy.signer().unwrap().public_key(), keyring.signer().unwrap().public_key());
+    let kek = |folder: &Path, number| std::fs::read(folder.join(format!("kek.{number}"))).unwrap();
+    assert_ne!(kek(folder.path(), 1), kek(other.path(), 2), "the old key leaves its keyring never");
+    let known = copy.exports_of(one.id).unwrap();
+    assert_eq!((known.len(), known[1].presumed), (2, true));
+    // What the export holds stays known after the purge, and a cut list is noticed.
+    keyring.destroy_key(one.id, None).unwrap();
+    assert_eq!(keyring.purged().unwrap()[0].key_exports, [made]);
+    let path = folder.path().join("keys.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        text.replacen(&format!("expires_unix_s = {last}"), "expires_unix_s = 5", 1),
+    )
+    .unwrap();
+    assert!(Keyring::open(folder.path()).is_err());
+}

@@ -1,5 +1,6 @@
 use super::*;
-use crate::crypto::{AuditCheckpoint, Keyring};
+use crate::crypto::{AuditCheckpoint, KeyExport, Keyring};
+use crate::erasure_log::Exclusion;
 
 fn body(erasure: u64) -> ReceiptBody {
     ReceiptBody {
@@ -21,6 +22,13 @@ fn body(erasure: u64) -> ReceiptBody {
         backups_expire_unix_s: None,
         public_key: String::new(),
         audit: None,
+        key_exports: Some(vec![KeyExport {
+            number: 1,
+            made_unix_s: 1_799_000_000,
+            expires_unix_s: 1_802_000_000,
+            presumed: false,
+        }]),
+        not_covered: Some(vec![Exclusion::LibraryBuffers, Exclusion::ForeignCopies]),
     }
 }
 
@@ -122,9 +130,20 @@ fn the_form_is_canonical_and_the_schema_names_every_field() {
     for inner in ["scanned", "audit"] {
         assert_eq!(fields(&written["receipt"][inner]), fields(&described[inner]["properties"]));
     }
+    let export = &described["key_exports"]["items"];
+    let names = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let mut required = names(&export["required"]);
+    required.sort();
+    assert_eq!(fields(&written["receipt"]["key_exports"][0]), required);
+    let places = &described["not_covered"]["items"]["enum"];
+    let covered = names(&written["receipt"]["not_covered"]);
+    assert!(covered.iter().all(|place| names(places).contains(place)), "{covered:?}");
     let required = schema["properties"]["receipt"]["required"].as_array().unwrap();
-    assert_eq!(required.len(), fields(described).len() - 1, "only the audit head may be absent");
-    assert!(!required.contains(&"audit".into()));
+    let optional = ["audit", "key_exports", "not_covered"];
+    assert_eq!(required.len(), fields(described).len() - optional.len());
+    assert!(optional.iter().all(|name| !required.contains(&(*name).into())));
 }
 
 #[test]

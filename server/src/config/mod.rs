@@ -6,6 +6,7 @@
 mod client;
 pub mod mail;
 mod protection;
+mod quotas;
 mod renamed;
 mod service;
 pub mod settings;

@@ -15,6 +15,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{LocalData, SESSION_COOKIE, SignedIn, end_session_headers, set_cookie};
 use crate::http::extract::{self, Body, Path};
+use crate::infra::password_hasher::HashClass;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewSetup {
@@ -90,7 +91,10 @@ pub async fn setup(
 ) -> Result<Response> {
     let (email, name) = (extract::email(&new.email)?, extract::name("name", &new.name)?);
     let studio = extract::name("studio", &new.studio)?;
-    let password_hash = app.secret_hasher.hash(new.password, &[&email, &name, &studio]).await?;
+    let password_hash = app
+        .secret_hasher
+        .hash(HashClass::Invitation, new.password, &[&email, &name, &studio])
+        .await?;
     let setup = SetupRequest { email, name, studio, password_hash };
     let signed_in = service::finish_setup(&app, &client, &new.token, setup).await?;
     signed_in_response(&app, client.encrypted, signed_in).await

@@ -17,9 +17,10 @@ use super::{AlbumPermission, GuestStage, Rule};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
+use crate::infra::admission::{EntryPermit, NO_TENANT, Slot};
 use crate::infra::db::{Db, events, memberships};
 use crate::infra::ids::is_id;
-use crate::infra::rate_limit::Subject;
+use crate::infra::rate_limit::{RequestClass, Subject};
 
 /// The verified permissions of a caller in a studio.
 #[derive(Clone, Debug)]
@@ -103,6 +104,7 @@ pub struct SignedIn {
 /// - `NotFound` if the caller has no role in the studio or event.
 /// - `Forbidden` if the caller does not satisfy the rule.
 /// - `Misdirected` if another server holds the event.
+/// - `Busy` if no place for the caller's studio gets free in time.
 pub async fn guard(
     State((app, rule)): State<(App, Rule)>,
     params: RawPathParams,
@@ -110,11 +112,14 @@ pub async fn guard(
     next: Next,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
+    let mut tenant = NO_TENANT.to_owned();
     if let Rule::Album(right) = rule {
         let visit = visit(&app, rule, right, &parts).await?;
+        tenant.clone_from(&visit.studio);
         parts.extensions.insert(visit);
     } else if let Rule::Guest(stage) = rule {
         let visit = guest(&app, rule, stage, &parts).await?;
+        tenant.clone_from(&visit.studio);
         parts.extensions.insert(visit);
     } else if rule != Rule::Open {
         let caller = Principal::find(&parts, &app).await?;
@@ -125,9 +130,27 @@ pub async fn guard(
             )
         })?;
         charge(&app, rule, &parts, &caller)?;
+        tenant = caller.name();
         check(&app, rule, caller, &params, &mut parts).await?;
+        if let Some(grant) = parts.extensions.get::<Grant>() {
+            tenant.clone_from(&grant.studio);
+        }
     }
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    let slot = admit(&app, request_class(rule, &parts.method), &tenant, &parts).await?;
+    parts.extensions.insert(slot.clone());
+    Ok(slot.serve(next.run(Request::from_parts(parts, body))).await)
+}
+
+/// Exchanges the place that the request took on entry for one of its `tenant`, so that the requests of a tenant
+/// that wait take no place from others.
+///
+/// # Errors
+/// - `Busy` if no place gets free in time.
+async fn admit(app: &App, class: RequestClass, tenant: &str, parts: &Parts) -> Result<Slot> {
+    if let Some(entry) = parts.extensions.get::<EntryPermit>() {
+        entry.leave();
+    }
+    app.admission(class).enter(tenant).await.map(Slot::from)
 }
 
 /// Records the caller for the alerts and charges the caller's rate limit.

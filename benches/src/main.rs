@@ -47,6 +47,9 @@ enum Command {
     People(people::PeopleArgs),
     /// Measure the running service under load: the search rate that it sustains, and its memory
     Load(load::LoadArgs),
+    /// Measure what one studio notices of the loads of another: unread exports, slow readers, queued
+    /// photos, open uploads
+    Tenants(load::tenants::TenantsArgs),
     /// Measure photos per second and milliseconds per stage, on one thread and on all cores
     Pipeline(pipeline::PipelineArgs),
     /// Measure the seconds until a large collection's key is destroyed, and until the purge has a
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::FirstPhoto(command) => first_photo::run(&args.setup, command),
         Command::Coverage(command) => coverage::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
+        Command::Tenants(command) => load::tenants::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
         Command::People(command) => people::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),

@@ -3,11 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use picpick_engine::Vault;
-use tokio::sync::Semaphore;
 
 use crate::config::settings::{LimitSettings, Settings};
 use crate::error::Result;
-use crate::infra::admission::AdmissionControl;
+use crate::infra::admission::{AdmissionControl, AdmissionPermit, current_tenant};
 use crate::infra::alerts::Alerts;
 use crate::infra::challenge_registry::ChallengeRegistry;
 use crate::infra::db::{self, Db};
@@ -15,12 +14,13 @@ use crate::infra::face_engine::FaceEngine;
 use crate::infra::guest_updates::GuestUpdates;
 use crate::infra::jobs::JobSignals;
 use crate::infra::mail::Mailer;
+use crate::infra::open_connections::OpenConnections;
 use crate::infra::password_hasher::SecretHasher;
 use crate::infra::photo_store::PhotoStore;
+use crate::infra::places::Places;
 use crate::infra::rate_limit::{RateLimiter, RequestClass};
 use crate::infra::readiness::ReadinessCache;
 use crate::infra::upload_locks::UploadLocks;
-use crate::infra::zip_stream::ArchiveLimits;
 
 /// The shared state of all requests. Cheap to clone; dereferences to its `Components`.
 #[derive(Clone)]
@@ -38,8 +38,10 @@ pub struct Components {
     pub jobs: JobSignals,
     pub upload_locks: UploadLocks,
     /// Permits to hold a whole photo in memory while the server checks it or makes a derivative.
-    pub photo_memory: Semaphore,
-    pub archives: ArchiveLimits,
+    pub photo_memory: PhotoMemory,
+    /// The places of archives, exports, large downloads and streams.
+    pub places: Places,
+    pub connections: OpenConnections,
     pub secret_hasher: SecretHasher,
     pub readiness: ReadinessCache,
     pub rate_limiter: RateLimiter,
@@ -60,8 +62,11 @@ impl Deref for App {
     }
 }
 
-/// The admission controllers: for uploads, for searches (`heavy`) and for all other requests.
+/// The admission controllers, in the order in which a request passes them: `entry` until its caller is known, then
+/// one of the others: for uploads, for searches (`heavy`) and for all other requests.
 struct AdmissionControls {
+    /// For all requests, until their caller is known.
+    entry: AdmissionControl,
     ordinary: AdmissionControl,
     uploads: AdmissionControl,
     heavy: AdmissionControl,
@@ -79,15 +84,46 @@ impl AdmissionControls {
     fn new(protection: &LimitSettings) -> Self {
         let (requests, heavy) = (protection.requests_max, protection.search_concurrency);
         Self {
-            ordinary: AdmissionControl::new("ordinary", requests, 4 * requests, WAIT_MAX),
-            uploads: AdmissionControl::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
-            heavy: AdmissionControl::new("searches", heavy, 32 * heavy, WAIT_MAX_HEAVY),
+            entry: AdmissionControl::new("entry", requests, 8 * requests, WAIT_MAX),
+            // A single tenant gets three quarters of the places and half of the line.
+            ordinary: AdmissionControl::with_share("ordinary", requests, 8 * requests, WAIT_MAX, 3),
+            // An upload takes minutes over a slow connection, so half of the places stay free for others.
+            uploads: AdmissionControl::with_share(
+                "uploads",
+                requests,
+                2 * requests,
+                WAIT_MAX_UPLOAD,
+                1,
+            ),
+            // A search takes well below a second.
+            heavy: AdmissionControl::new("searches", heavy, 64 * heavy, WAIT_MAX_HEAVY),
         }
     }
 }
 
 /// Maximum number of whole photos in memory at one time, while they are checked or made into derivatives.
 const PHOTOS_IN_MEMORY_MAX: usize = 3;
+/// Maximum wait for one of these places: 60 s.
+const WAIT_MAX_PHOTO: Duration = Duration::from_secs(60);
+
+/// The places to hold a whole photo in memory, which the studios take in turns.
+pub struct PhotoMemory(AdmissionControl);
+
+impl Default for PhotoMemory {
+    fn default() -> Self {
+        Self(AdmissionControl::new("photos", PHOTOS_IN_MEMORY_MAX, 4096, WAIT_MAX_PHOTO))
+    }
+}
+
+impl PhotoMemory {
+    /// Waits for a place, for the tenant of the request that this task serves.
+    ///
+    /// # Errors
+    /// - `Busy` if no place gets free within 60 s.
+    pub async fn enter(&self) -> Result<AdmissionPermit> {
+        self.0.enter(&current_tenant()).await
+    }
+}
 
 impl App {
     /// Opens the data folder, the database, the photo store and the mail transport of `settings`. Errors if
@@ -115,13 +151,19 @@ impl App {
             photo_store,
             jobs: JobSignals::default(),
             upload_locks: UploadLocks::default(),
-            photo_memory: Semaphore::new(PHOTOS_IN_MEMORY_MAX),
-            archives: ArchiveLimits::default(),
+            photo_memory: PhotoMemory::default(),
+            places: Places::default(),
+            connections: OpenConnections::default(),
             secret_hasher: SecretHasher::default(),
             readiness: ReadinessCache::default(),
             challenges: ChallengeRegistry::default(),
             guest_updates: GuestUpdates::default(),
         })))
+    }
+
+    /// Returns the admission controller of requests whose caller is not known yet.
+    pub fn entry(&self) -> &AdmissionControl {
+        &self.admissions.entry
     }
 
     /// Returns the admission controller of a request class.

@@ -80,6 +80,7 @@ kinds! {
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "An internal error occurred";
     Busy = SERVICE_UNAVAILABLE, "busy", "The service is busy";
+    StorageQuota = INSUFFICIENT_STORAGE, "storage_quota", "The studio's storage is used up";
     DiskFull = INSUFFICIENT_STORAGE, "disk_full", "The storage is full";
 }
 

@@ -82,6 +82,7 @@ fn table(api: Api) -> Api {
         .add(Studio(A::ReadAudit),          routes!(studio::routes::receipts))
         .add(Studio(A::ReadAudit),          routes!(crate::api::audit::list))
         .add(Studio(A::ReadAudit),          routes!(crate::api::alerts::list))
+        .add(Studio(A::ReadMembers),        routes!(studio::limits::list))
         .add(Studio(A::ReadMembers),        routes!(members::list))
         .add(Studio(A::ManageMembers),      routes!(members::change, members::remove))
         .add(Studio(A::ManageMembers),      routes!(invitations::list, invitations::create))

@@ -16,6 +16,7 @@ use crate::config::settings::Settings;
 use crate::error::ApiError;
 use crate::http::listener;
 use crate::http::middleware::AllowedHosts;
+use crate::infra::telemetry::memory::{configure_allocator, run_memory_trim};
 use crate::infra::{alerts, audit_log, mail, rate_limit};
 use crate::router::build_app;
 
@@ -36,6 +37,7 @@ pub async fn serve(
     // Selects the TLS crypto provider, because dependencies may bring a second one. Fails only if a provider is
     // installed already, which is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    configure_allocator();
     let app = App::open(settings).await?;
     raise_file_limit();
     rate_limit::sync(&app.db, &app.rate_limiter).await.map_err(startup_error)?;
@@ -98,14 +100,16 @@ fn listen(
         settings.public_url.as_deref(),
         &settings.allowed_hosts,
     );
-    listener::open(build_app(app.clone(), hosts), socket, settings, handle)
+    let connections = app.connections.clone();
+    listener::open(build_app(app.clone(), hosts), socket, settings, connections, handle)
 }
 
 /// Starts the background loops that run until the service stops.
-fn spawn_keepers(app: &App) -> [JoinHandle<()>; 7] {
+fn spawn_keepers(app: &App) -> [JoinHandle<()>; 8] {
     [
         tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
         tokio::spawn(guest::run_notifications(app.clone())),
+        tokio::spawn(run_memory_trim()),
         tokio::spawn(run_retention(app.clone())),
         tokio::spawn({
             let app = app.clone();

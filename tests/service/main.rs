@@ -23,4 +23,5 @@ mod photo;
 mod photo_store;
 mod revocation;
 mod studio;
+mod tenants;
 mod upload;

@@ -14,6 +14,7 @@ mod report;
 mod soak;
 mod statistics;
 mod step;
+pub mod tenants;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::account::routes::delete_ended_sessions;
 use super::album;
@@ -7,15 +7,36 @@ use super::event::terms::record_replaced;
 use super::upload::recover;
 use crate::app::App;
 use crate::http::middleware;
+use crate::infra::db::limits;
 
 /// Interval between two runs of the retention job: 10 minutes.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
+
+/// Interval at which the figures of the studios' limits are counted again: one day.
+const REPAIR_EVERY: Duration = Duration::from_secs(86_400);
+
+/// Counts again what the studios use, and corrects and logs wrong figures.
+async fn repair_limits(app: &App) {
+    match limits::repair(&app.db).await {
+        Ok(repaired) => repaired.iter().for_each(|wrong| {
+            let (kind, stored, counted) = (wrong.kind.as_str(), wrong.stored, wrong.counted);
+            tracing::warn!(studio = wrong.studio, kind, stored, counted, "limit repaired");
+        }),
+        Err(failure) => tracing::error!(reason = failure.reason(), "limit repair failed"),
+    }
+}
 
 /// Runs the retention job at once and then every [`RETENTION_EVERY`], until the service stops. The job
 /// records terms that a migration has replaced, purges events whose end date has passed, recovers
 /// uploads, and deletes expired idempotent responses and ended sessions.
 pub async fn run_retention(app: App) {
+    repair_limits(&app).await;
+    let mut repaired = Instant::now();
     loop {
+        if repaired.elapsed() >= REPAIR_EVERY {
+            repair_limits(&app).await;
+            repaired = Instant::now();
+        }
         if let Err(failure) = record_replaced(&app).await {
             tracing::error!(reason = failure.reason(), "recording replaced terms failed");
         }

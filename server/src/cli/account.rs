@@ -157,7 +157,9 @@ impl ServiceData {
                 operator::permit_studios(&self.db, &email, !withdraw).await.map_err(reason)?;
                 let text = match withdraw {
                     false => format!("{email}\nmay create studios.\n"),
-                    true => format!("{email}\nmay create no studios as a member of single events.\n"),
+                    true => {
+                        format!("{email}\nmay create no studios as a member of single events.\n")
+                    }
                 };
                 Report::new(&ChangeDocument { email, done: true }, text)
             }
@@ -181,8 +183,10 @@ impl ServiceData {
         }
         let text = match rows.is_empty() {
             false => table.text(),
-            true => "There are no accounts yet. 'picpick serve' prints a link that creates the first.\n"
-                .to_owned(),
+            true => {
+                "There are no accounts yet. 'picpick serve' prints a link that creates the first.\n"
+                    .to_owned()
+            }
         };
         Report::new(&AccountList { accounts: rows }, text)
     }

@@ -122,7 +122,7 @@ enum CliCommand {
     /// Check whether two photos show the same person
     Compare(compare::CompareArguments),
     /// Run the service: accounts, events, uploads and search over HTTP
-    Serve(serve::ServeArguments),
+    Serve(Box<serve::ServeArguments>),
     /// Upload photos to an event of the service
     Upload(upload::UploadArguments),
     /// Upload photos to the service as they arrive in a folder
@@ -146,7 +146,7 @@ impl CliCommand {
             CliCommand::Index(arguments) => index::run(context, &arguments),
             CliCommand::Account(command) => account::run(context, &command),
             CliCommand::Audit(command) => audit::run(context, &command),
-            CliCommand::Serve(arguments) => serve::run(context, arguments),
+            CliCommand::Serve(arguments) => serve::run(context, *arguments),
             CliCommand::Upload(arguments) => upload::run(context, &arguments),
             CliCommand::Watch(arguments) => watch::run(context, &arguments),
             CliCommand::Search(arguments) => search::run(context, &arguments),

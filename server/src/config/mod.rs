@@ -7,6 +7,7 @@ mod client;
 mod database;
 pub mod mail;
 mod protection;
+mod quotas;
 mod renamed;
 mod service;
 pub mod settings;

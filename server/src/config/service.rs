@@ -8,6 +8,7 @@ use picpick_engine::DecodeLimits;
 use super::database::database;
 use super::mail::RawMail;
 use super::protection::{RawProtection, otlp_endpoint};
+use super::quotas::RawQuotas;
 use super::{Config, s3_access};
 use crate::config::UsageError;
 use crate::config::settings::{ListedHost, Settings, sqlite_at};
@@ -61,6 +62,8 @@ pub struct RawService {
     mail: RawMail,
     #[command(flatten)]
     protection: RawProtection,
+    #[command(flatten)]
+    quotas: RawQuotas,
 }
 
 impl RawService {
@@ -112,6 +115,7 @@ impl RawService {
             index_jobs: self.index_jobs.map_or(cores.saturating_sub(1).max(1), usize::from),
             photo_bytes_max: DecodeLimits::default().file_bytes_max,
             protection,
+            quotas: self.quotas.settings(),
             operations,
             mail: self.mail.validate()?,
         })

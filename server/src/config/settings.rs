@@ -34,6 +34,7 @@ pub struct Settings {
     /// Maximum size of a photo file, bytes.
     pub photo_bytes_max: u64,
     pub protection: LimitSettings,
+    pub quotas: QuotaSettings,
     pub operations: ObservabilitySettings,
     pub mail: MailSettings,
 }
@@ -69,6 +70,19 @@ pub struct LimitSettings {
     pub request_time_max: Duration,
     pub connections_max: usize,
     pub origins: Origins,
+}
+
+/// The limits of each studio that has none of its own, and the disk space that stays free.
+#[derive(Clone, Copy, Debug)]
+pub struct QuotaSettings {
+    /// Bytes of photos and announced bytes of open uploads.
+    pub storage_bytes_max: i64,
+    pub open_uploads_max: i64,
+    /// Announced bytes of open uploads.
+    pub upload_bytes_max: i64,
+    /// Registered guests whose consents are stored.
+    pub guests_max: i64,
+    pub disk_free_bytes_min: u64,
 }
 
 /// Other origins whose pages may call the API (CORS).

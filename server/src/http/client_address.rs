@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, Version};
 
 use crate::app::App;
 use crate::config::settings::Settings;
@@ -52,6 +52,15 @@ fn says_https(headers: &HeaderMap) -> bool {
     let schemes = headers.get_all("x-forwarded-proto").into_iter().next_back();
     let schemes = schemes.and_then(|value| value.to_str().ok()).unwrap_or_default();
     schemes.rsplit(',').next().is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+}
+
+/// Returns the peer of the request's connection, if the connection carries no requests of other clients: a
+/// proxy's HTTP/2 connection does.
+pub fn own_connection(request: &Request, settings: &Settings) -> Option<SocketAddr> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    let is_shared = request.version() == Version::HTTP_2
+        && settings.trusted_proxies.contains(&peer.ip().to_canonical());
+    (!is_shared).then_some(*peer)
 }
 
 fn peer(extensions: &Extensions) -> IpAddr {

@@ -18,7 +18,7 @@ use picpick_engine::{
 
 use crate::config::settings::Settings;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::infra::admission::Slot;
+use crate::infra::admission::{Slot, run_blocking};
 use crate::infra::search_batcher::SearchBatcher;
 use crate::infra::telemetry::metrics;
 
@@ -104,13 +104,14 @@ impl FaceEngine {
         })))
     }
 
-    /// Runs blocking `work` on the thread pool for blocking tasks.
+    /// Runs blocking `work` on the thread pool for blocking tasks. The work of a request holds the request's
+    /// slot until it is done, even if the client disconnects.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&FaceEngine) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let faces = self.clone();
-        tokio::task::spawn_blocking(move || work(&faces)).await.map_err(ApiError::internal)?
+        run_blocking(move || work(&faces)).await
     }
 
     /// Runs heavy `work` under the admission permit of its request. The work holds the permit until it is

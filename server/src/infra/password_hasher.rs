@@ -6,12 +6,16 @@ use zeroize::Zeroizing;
 use zxcvbn::{Score, zxcvbn};
 
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::infra::rate_limit::CountedAttempt;
+use crate::infra::admission::run_blocking;
+use crate::infra::rate_limit::{CountedAttempt, GuessableSecret};
 
 /// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
 /// cannot exhaust memory.
 const RUNNING_MAX: usize = 4;
-/// Limits the Argon2 requests that run or wait: 64. Further requests get `Busy`.
+/// Limits the Argon2 computations of one class that run at the same time: 2, so that no class takes all of
+/// `RUNNING_MAX`.
+const CLASS_RUNNING_MAX: usize = 2;
+/// Limits the Argon2 requests of one class that run or wait: 64. Further requests of the class get `Busy`.
 const PENDING_MAX: usize = 64;
 
 /// Least length of a password, in characters.
@@ -50,15 +54,60 @@ pub fn check_password(password: &str, personal: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// The purpose of a hash. Each class has places of its own, so that a flood of requests of one class delays the
+/// others by at most `RUNNING_MAX` hashes and never makes them fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashClass {
+    /// A password at sign-in.
+    SignIn,
+    /// The password of a signed-in user, current or new.
+    Reauthentication,
+    /// The password of a new account: by an invitation or by the setup link.
+    Invitation,
+    /// A new password by a reset link.
+    Reset,
+    /// A PIN of an album that a visitor enters.
+    PinEntry,
+    /// A new PIN of an album, and codes of groups.
+    Other,
+}
+
+impl HashClass {
+    const COUNT: usize = 6;
+
+    /// Returns the class of an attempt at a secret.
+    pub fn of(secret: GuessableSecret) -> Self {
+        match secret {
+            GuessableSecret::SignIn => Self::SignIn,
+            GuessableSecret::Reauthentication => Self::Reauthentication,
+            GuessableSecret::AlbumPin => Self::PinEntry,
+            GuessableSecret::GroupCode => Self::Other,
+        }
+    }
+}
+
 /// The hasher of passwords and other secrets, shared by all requests, with its limits.
+///
+/// Lock order: `pending` of the class, `running` of the class, `running` of all. The last one serves the
+/// classes in the order of their arrival, and each class has at most `CLASS_RUNNING_MAX` requests in it.
 pub struct SecretHasher {
+    running: Semaphore,
+    classes: [ClassPlaces; HashClass::COUNT],
+}
+
+/// The places of one class.
+struct ClassPlaces {
     running: Semaphore,
     pending: Semaphore,
 }
 
 impl Default for SecretHasher {
     fn default() -> Self {
-        Self { running: Semaphore::new(RUNNING_MAX), pending: Semaphore::new(PENDING_MAX) }
+        let places = |_| ClassPlaces {
+            running: Semaphore::new(CLASS_RUNNING_MAX),
+            pending: Semaphore::new(PENDING_MAX),
+        };
+        Self { running: Semaphore::new(RUNNING_MAX), classes: std::array::from_fn(places) }
     }
 }
 
@@ -67,19 +116,24 @@ impl SecretHasher {
     ///
     /// # Errors
     /// - The errors of [`check_password`].
-    /// - `Busy` if 64 hashes run or wait already.
-    pub async fn hash(&self, password: Zeroizing<String>, personal: &[&str]) -> Result<String> {
+    /// - `Busy` if 64 hashes of the class run or wait already.
+    pub async fn hash(
+        &self,
+        class: HashClass,
+        password: Zeroizing<String>,
+        personal: &[&str],
+    ) -> Result<String> {
         check_password(&password, personal)?;
-        self.hash_secret(password).await
+        self.hash_secret(class, password).await
     }
 
     /// Hashes a secret whose format the caller has checked. Uses Argon2id with the first parameters in OWASP's
     /// Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; about 30 ms per hash.
     ///
     /// # Errors
-    /// - `Busy` if 64 hashes run or wait already.
-    pub async fn hash_secret(&self, secret: Zeroizing<String>) -> Result<String> {
-        self.run(move || {
+    /// - `Busy` if 64 hashes of the class run or wait already.
+    pub async fn hash_secret(&self, class: HashClass, secret: Zeroizing<String>) -> Result<String> {
+        self.run(class, move || {
             let hash = Argon2::default().hash_password(secret.as_bytes());
             hash.map(|hash| hash.to_string()).map_err(ApiError::internal)
         })
@@ -90,9 +144,10 @@ impl SecretHasher {
     /// `false`, so that the response time does not disclose whether an account exists.
     ///
     /// # Errors
-    /// - `Busy` if 64 hashes run or wait already.
+    /// - `Busy` if 64 hashes of the class run or wait already.
     pub async fn verify(
         &self,
+        class: HashClass,
         _counted: &CountedAttempt,
         password: Zeroizing<String>,
         hash: Option<String>,
@@ -100,7 +155,7 @@ impl SecretHasher {
         /// A dummy hash whose password is unknown.
         const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
         9TPv/7lfWLwFUMpTcPxA3VJ4sWZjHcXGlGLzZXA0n0k";
-        self.run(move || {
+        self.run(class, move || {
             let known = hash.is_some();
             let text = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
             let parsed = PasswordHash::new(&text).map_err(ApiError::internal)?;
@@ -109,27 +164,32 @@ impl SecretHasher {
         .await
     }
 
-    /// Runs `work` on a blocking thread, within `RUNNING_MAX` and `PENDING_MAX`.
+    /// Runs `work` on a blocking thread, within the places of its class.
     async fn run<T: Send + 'static>(
         &self,
+        class: HashClass,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let busy = || {
             ApiError::new(
                 ErrorKind::Busy,
-                "Too many sign-ins are in progress; try again in 2 seconds.",
+                "Too many passwords or PINs are being checked; try again in 2 seconds.",
             )
             .retry_after(2)
         };
-        let _waiting = self.pending.try_acquire().map_err(|_| busy())?;
+        let places = self.classes.get(class as usize).ok_or_else(busy)?;
+        let _waiting = places.pending.try_acquire().map_err(|_| busy())?;
+        let _turn = places.running.acquire().await.map_err(|_| busy())?;
         let _permit = self.running.acquire().await.map_err(|_| busy())?;
-        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+        run_blocking(work).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SIGN_IN: HashClass = HashClass::SignIn;
 
     fn secret(text: &str) -> Zeroizing<String> {
         Zeroizing::new(text.to_owned())
@@ -139,14 +199,46 @@ mod tests {
     async fn a_password_opens_with_itself_only() {
         let hasher = SecretHasher::default();
         let counted = CountedAttempt::for_test();
-        let hash_of = hasher.hash(secret("correct pony"), &[]).await.unwrap();
+        let hash_of = hasher.hash(SIGN_IN, secret("correct pony"), &[]).await.unwrap();
         assert!(hash_of.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash_of}");
-        let right = |text, hash| hasher.verify(&counted, secret(text), hash);
+        let right = |text, hash| hasher.verify(SIGN_IN, &counted, secret(text), hash);
         assert!(right("correct pony", Some(hash_of.clone())).await.unwrap());
         assert!(!right("correct Pony", Some(hash_of)).await.unwrap());
         assert!(!right("correct pony", None).await.unwrap());
-        assert!(hasher.hash(secret("too short"), &[]).await.is_err());
-        assert!(hasher.hash(secret(&"x".repeat(201)), &[]).await.is_err());
+        assert!(hasher.hash(SIGN_IN, secret("too short"), &[]).await.is_err());
+        assert!(hasher.hash(SIGN_IN, secret(&"x".repeat(201)), &[]).await.is_err());
+    }
+
+    /// Whichever class is flooded, a request of another class is served, and the flood's excess gets `Busy`.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_flood_of_one_class_refuses_no_other() {
+        let classes = [SIGN_IN, HashClass::Invitation, HashClass::PinEntry];
+        for flooded in classes {
+            let hasher = std::sync::Arc::new(SecretHasher::default());
+            let (hold, held) = std::sync::mpsc::channel::<()>();
+            let held = std::sync::Arc::new(parking_lot::Mutex::new(held));
+            let flood: Vec<_> = (0..PENDING_MAX)
+                .map(|_| {
+                    let (hasher, held) = (hasher.clone(), held.clone());
+                    tokio::spawn(async move {
+                        let wait = move || Ok(held.lock().recv().is_err());
+                        hasher.run(flooded, wait).await
+                    })
+                })
+                .collect();
+            while hasher.classes[flooded as usize].pending.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            for class in classes {
+                let served = hasher.run(class, || Ok(())).await;
+                let expected = if class == flooded { Err(ErrorKind::Busy) } else { Ok(()) };
+                assert_eq!(served.map_err(|failure| failure.kind), expected, "{class:?}");
+            }
+            drop(hold);
+            for waiting in flood {
+                assert!(waiting.await.unwrap().is_ok());
+            }
+        }
     }
 
     #[test]

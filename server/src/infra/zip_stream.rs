@@ -1,139 +1,155 @@
-//! Streams ZIP archives: builds an archive while it is sent, with one file and at most 10 pieces in memory.
+//! Streams ZIP archives: an archive is built while its client takes it, with at most 4 pieces of 1 MiB in memory.
+//! A slow client occupies no thread.
 //!
 //! An error cuts the connection, so that the client cannot take an incomplete archive for a complete one.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::future::Future;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::file_name::FileName;
+use super::long_answer::with_pieces;
+use super::places::Place;
 use super::visible_text::visible;
-use crate::error::{ApiError, ErrorKind, Result};
+use crate::error::{ApiError, Result};
 
-/// Maximum number of pieces that are queued for a slow client.
-const PIECES_WAITING: usize = 8;
-/// Least size of a piece except the last one, bytes (256 KiB). A longer write becomes one piece.
+/// Least size of a piece except the last one, bytes (256 KiB). A piece has at most as much more as its caller
+/// writes at once.
 const PIECE_BYTES: usize = 256 << 10;
-/// Maximum wait for a client to accept a piece, 60 s. A slower client is treated as disconnected, although its
-/// connection is open.
-const PIECE_TIME_MAX: Duration = Duration::from_secs(60);
-
-/// Maximum number of archives in progress on this server; each archive holds a photo in memory and occupies a
-/// thread.
-const ARCHIVES_MAX: usize = 8;
-
-/// Limits the archives in progress: one per session, and `ARCHIVES_MAX` in all.
-pub struct ArchiveLimits {
-    slots: Arc<Semaphore>,
-    /// The sessions with an archive in progress; for a studio's export of a guest, the guest's id.
-    sessions: Arc<Mutex<BTreeSet<String>>>,
-}
-
-/// A permit to build an archive; dropping it releases the slot.
-#[must_use]
-pub struct ArchivePermit {
-    session: String,
-    sessions: Arc<Mutex<BTreeSet<String>>>,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Drop for ArchivePermit {
-    fn drop(&mut self) {
-        self.sessions.lock().remove(&self.session);
-    }
-}
-
-impl Default for ArchiveLimits {
-    fn default() -> Self {
-        Self { slots: Arc::new(Semaphore::new(ARCHIVES_MAX)), sessions: Arc::default() }
-    }
-}
-
-impl ArchiveLimits {
-    /// Acquires a permit to build an archive for `session`.
-    ///
-    /// # Errors
-    /// - `TooManyRequests` if the session has an archive in progress.
-    /// - `Busy` if `ARCHIVES_MAX` archives are in progress on this server.
-    pub fn permit(&self, session: &str) -> Result<ArchivePermit> {
-        let mut sessions = self.sessions.lock();
-        if sessions.contains(session) {
-            let detail = "An archive is already being sent to you; wait until it is complete.";
-            return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(5));
-        }
-        let detail =
-            format!("The server builds {ARCHIVES_MAX} archives already; try again in 30 seconds.");
-        let busy = || ApiError::new(ErrorKind::Busy, detail).retry_after(30);
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| busy())?;
-        sessions.insert(session.to_owned());
-        let (session, sessions) = (session.to_owned(), Arc::clone(&self.sessions));
-        Ok(ArchivePermit { session, sessions, _slot: slot })
-    }
-}
 
 /// The writer of an archive in progress.
-pub struct ZipStream(ZipWriter<StreamWriter<ChunkWriter>>);
+pub struct ZipStream {
+    zip: ZipWriter<StreamWriter<Buffer>>,
+    buffer: Buffer,
+    send: Sender<Piece>,
+}
 
-impl ZipStream {
-    /// Adds a file, stored without compression: photos do not compress further.
-    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        self.0.start_file(name, options).map_err(ApiError::internal)?;
-        Ok(self.0.write_all(bytes)?)
+/// A piece of an archive.
+enum Piece {
+    Bytes(Bytes),
+    /// The archive is complete.
+    End,
+}
+
+/// The bytes that are written and not sent.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// Returns a response that streams an archive. `fill` adds the files, on a thread that may block;
+impl ZipStream {
+    /// Begins a file, which is stored without compression: photos do not compress further.
+    ///
+    /// # Errors
+    /// - `Internal` if the archive has a file of this name.
+    pub fn begin(&mut self, name: &str) -> Result<()> {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        self.zip.start_file(name, options).map_err(ApiError::internal)
+    }
+
+    /// Appends to the file that was begun last. Waits until the client has taken the pieces before.
+    ///
+    /// # Errors
+    /// - `Internal` if the client has disconnected.
+    pub async fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        for part in bytes.chunks(PIECE_BYTES) {
+            self.zip.write_all(part)?;
+            self.send_at_least(PIECE_BYTES).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds a file.
+    pub async fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.begin(name)?;
+        self.append(bytes).await
+    }
+
+    /// Sends the bytes that wait, if they are at least `least`.
+    async fn send_at_least(&self, least: usize) -> Result<()> {
+        let piece = {
+            let mut waiting = self.buffer.0.lock();
+            if waiting.len() < least {
+                return Ok(());
+            }
+            std::mem::replace(&mut *waiting, Vec::with_capacity(PIECE_BYTES))
+        };
+        self.send(Piece::Bytes(piece.into())).await
+    }
+
+    async fn send(&self, piece: Piece) -> Result<()> {
+        let gone = |_| ApiError::internal("the client has disconnected or reads too slowly");
+        self.send.send(piece).await.map_err(gone)
+    }
+
+    async fn finish(self) -> Result<()> {
+        let Self { zip, buffer, send } = self;
+        zip.finish().map_err(ApiError::internal)?;
+        let rest = std::mem::take(&mut *buffer.0.lock());
+        for piece in [Piece::Bytes(rest.into()), Piece::End] {
+            let gone = |_| ApiError::internal("the client has disconnected");
+            send.send(piece).await.map_err(gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns a response that streams an archive and holds `place` until its end. `fill` adds the files;
 /// `disposition` is the value of the header `Content-Disposition`.
-pub fn respond(
+pub fn respond<F>(
     disposition: &'static str,
-    fill: impl FnOnce(&mut ZipStream) -> Result<()> + Send + 'static,
-) -> Response {
-    let (send, receive) = channel::<io::Result<Bytes>>(PIECES_WAITING);
-    tokio::task::spawn_blocking(move || {
-        let failed = send.clone();
-        if let Err(failure) = write(send, fill) {
+    place: Place,
+    fill: impl FnOnce(ZipStream) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = Result<ZipStream>> + Send + 'static,
+{
+    let (send, receive) = channel(1);
+    let buffer = Buffer::default();
+    let zip = ZipWriter::new_stream(buffer.clone());
+    let archive = ZipStream { zip, buffer, send };
+    tokio::spawn(async move {
+        let written = match fill(archive).await {
+            Ok(archive) => archive.finish().await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = written {
             tracing::warn!(reason = failure.reason(), "archive aborted");
-            // An error in the body cuts the connection.
-            let end = Err(io::Error::other("the archive was aborted"));
-            let _ = Handle::current().block_on(failed.send_timeout(end, PIECE_TIME_MAX));
         }
     });
-    let pieces = stream::unfold(receive, |mut receive| async move {
-        receive.recv().await.map(|piece| (piece, receive))
-    })
-    // The compression layer polls once more after the end of the stream.
-    .fuse();
+    let pieces = stream::unfold(Some(receive), |receive| async move {
+        let mut receive = receive?;
+        match receive.recv().await {
+            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(receive))),
+            Some(Piece::End) => None,
+            // An error in the body cuts the connection.
+            None => Some((Err(io::Error::other("the archive was aborted")), None)),
+        }
+    });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
     ];
-    (headers, Body::from_stream(pieces)).into_response()
-}
-
-fn write(
-    send: Sender<io::Result<Bytes>>,
-    fill: impl FnOnce(&mut ZipStream) -> Result<()>,
-) -> Result<()> {
-    let waiting = Vec::with_capacity(PIECE_BYTES);
-    let pieces = ChunkWriter { send, waiting, time_max: PIECE_TIME_MAX, here: Handle::current() };
-    let mut archive = ZipStream(ZipWriter::new_stream(pieces));
-    fill(&mut archive)?;
-    let mut pieces = archive.0.finish().map_err(ApiError::internal)?.into_inner();
-    Ok(pieces.flush()?)
+    with_pieces(headers.into_response(), place, pieces)
 }
 
 /// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces
@@ -164,75 +180,37 @@ pub fn entry_path(
     second
 }
 
-/// A writer that sends pieces of at least [`PIECE_BYTES`] into the channel. Blocks while the client is slow, at
-/// most `time_max` per piece.
-struct ChunkWriter {
-    send: Sender<io::Result<Bytes>>,
-    waiting: Vec<u8>,
-    /// Maximum wait of one piece for free capacity in the channel.
-    time_max: Duration,
-    here: Handle,
-}
-
-impl Write for ChunkWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        let piece = std::mem::replace(&mut self.waiting, Vec::with_capacity(PIECE_BYTES));
-        let sent = self.here.block_on(self.send.send_timeout(Ok(piece.into()), self.time_max));
-        sent.map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => {
-                let seconds = self.time_max.as_secs();
-                let reason = format!("the client accepted no data for {seconds} s");
-                io::Error::new(io::ErrorKind::TimedOut, reason)
-            }
-            SendTimeoutError::Closed(_) => {
-                io::Error::new(io::ErrorKind::BrokenPipe, "the client has disconnected")
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
+
     use super::*;
+    use crate::infra::places::{PlaceKind, Places};
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_client_that_takes_nothing_is_given_up() {
-        let (send, receive) = channel(1);
-        let written = tokio::task::spawn_blocking(move || {
-            let time_max = Duration::from_millis(50);
-            let here = Handle::current();
-            let mut pieces = ChunkWriter { send, waiting: Vec::new(), time_max, here };
-            (0..3).map(|_| pieces.write(&[0; PIECE_BYTES]).map_err(|error| error.kind())).collect()
-        });
-        let written: Vec<_> = written.await.unwrap_or_default();
-        let late = Err(io::ErrorKind::TimedOut);
-        assert_eq!(written, [Ok(PIECE_BYTES), late, late]);
-        drop(receive);
-    }
-
-    #[test]
-    fn a_visit_makes_one_archive_at_a_time() {
-        let limits = ArchiveLimits::default();
-        let permit = |session| limits.permit(session);
-        let first = permit("one");
-        assert!(first.is_ok() && permit("two").is_ok());
-        assert_eq!(
-            permit("one").err().map(|failure| failure.kind),
-            Some(ErrorKind::TooManyRequests)
-        );
-        drop(first);
-        assert!(permit("one").is_ok());
+    #[tokio::test]
+    async fn an_archive_holds_its_files_and_an_aborted_one_has_no_end() {
+        let places = Places::default();
+        let contents: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+        for is_whole in [true, false] {
+            let (place, file) = (places.take(PlaceKind::Export, "s").unwrap(), contents.clone());
+            let response = respond("attachment", place, move |mut archive| async move {
+                archive.begin("a")?;
+                archive.append(&file[..1_000_001]).await?;
+                archive.append(&file[1_000_001..]).await?;
+                archive.add("b", b"short").await?;
+                if is_whole { Ok(archive) } else { Err(ApiError::not_found()) }
+            });
+            let body = to_bytes(response.into_body(), 10_000_000).await;
+            assert_eq!(body.is_ok(), is_whole);
+            let Ok(body) = body else { continue };
+            let mut zip = zip::ZipArchive::new(io::Cursor::new(body)).unwrap();
+            let mut read = |name: &str| {
+                let mut bytes = Vec::new();
+                io::Read::read_to_end(&mut zip.by_name(name).unwrap(), &mut bytes).unwrap();
+                bytes
+            };
+            assert!(read("a") == contents && read("b") == b"short");
+        }
     }
 
     #[test]

@@ -46,10 +46,7 @@ const TABLE: &[(&str, &[(&str, Guard)])] = &[
     ("PUT /me/second-factor", &[("code", Guard::Lockout)]),
     ("DELETE /me/second-factor", &[("code", Guard::Lockout), ("password", Guard::Lockout)]),
     ("POST /me/recovery-codes", &[("code", Guard::Lockout), ("password", Guard::Lockout)]),
-    (
-        "POST /studios/{studio}/keys",
-        &[("code", Guard::Lockout), ("password", Guard::Lockout)],
-    ),
+    ("POST /studios/{studio}/keys", &[("code", Guard::Lockout), ("password", Guard::Lockout)]),
     ("POST /guest/session", &[("token", Guard::Random)]),
     ("POST /guest/registrations", &[("token", Guard::Random)]),
     ("POST /guest/invitation", &[("token", Guard::Random)]),

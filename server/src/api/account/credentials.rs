@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::db::Tx;
+use crate::infra::password_hasher::HashClass;
 use crate::infra::rate_limit::{CountedAttempt, Guess, GuessableSecret, attempt};
 
 /// The stored credentials of an account.
@@ -84,7 +85,10 @@ pub async fn prove(
 ) -> Result<Proof> {
     let outcome = attempt(&app.db, guess, async |counted| {
         let hash = account.and_then(|account| account.password_hash.clone());
-        let right = app.secret_hasher.verify(&counted, given.password, hash).await?;
+        let right = app
+            .secret_hasher
+            .verify(HashClass::of(guess.secret), &counted, given.password, hash)
+            .await?;
         let Some(account) = account.filter(|_| right) else { return Ok(None) };
         match given.code {
             _ if !account.has_second_factor => Ok(Some(Proof::Complete)),

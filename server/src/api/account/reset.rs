@@ -22,6 +22,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{Tx, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, EmailMessage, Mailer, OutgoingMail, ResetFuture};
+use crate::infra::password_hasher::HashClass;
 use crate::infra::rate_limit::Quota;
 
 /// Lifetime of a link, seconds (1 hour).
@@ -132,7 +133,7 @@ pub async fn set(
     let (link, user, email): (String, String, String) =
         (row.try_get("link")?, row.try_get("user_id")?, row.try_get("email")?);
     // The password is hashed before the token is consumed, so that a rejected password leaves the link valid.
-    let hash = app.secret_hasher.hash(given.password, &[&email]).await?;
+    let hash = app.secret_hasher.hash(HashClass::Reset, given.password, &[&email]).await?;
     let mut tx = app.db.write().await?;
     let used = sqlx::query("DELETE FROM account_links WHERE id = $1")
         .bind(&link)

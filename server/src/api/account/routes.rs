@@ -18,6 +18,7 @@ use crate::http::auth::{
 };
 use crate::http::extract::{self, Body, Path};
 use crate::infra::clock::now_s;
+use crate::infra::password_hasher::HashClass;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewSetup {
@@ -93,7 +94,10 @@ pub async fn setup(
 ) -> Result<Response> {
     let (email, name) = (extract::email(&new.email)?, extract::name("name", &new.name)?);
     let studio = extract::name("studio", &new.studio)?;
-    let password_hash = app.secret_hasher.hash(new.password, &[&email, &name, &studio]).await?;
+    let password_hash = app
+        .secret_hasher
+        .hash(HashClass::Invitation, new.password, &[&email, &name, &studio])
+        .await?;
     let setup = SetupRequest { email, name, studio, password_hash };
     let signed_in = service::finish_setup(&app, &client, &new.token, setup).await?;
     signed_in_response(&app, client.encrypted, signed_in).await

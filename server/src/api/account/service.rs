@@ -13,7 +13,7 @@ use crate::infra::db::studios::{self, StudioRecord};
 use crate::infra::db::{Tx, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
-use crate::infra::password_hasher::check_password;
+use crate::infra::password_hasher::{HashClass, check_password};
 use crate::infra::rate_limit::{Guess, GuessableSecret, Guesser, forget_lockout};
 
 /// Lifetime of the setup link of the first account, seconds (7 days).
@@ -257,7 +257,7 @@ pub async fn set_password(
     // The password is checked before `reauthenticate`, which consumes a code.
     check_password(&new, &[])?;
     let email = reauthenticate(app, person, current).await?.email;
-    let hash = app.secret_hasher.hash(new, &[&email]).await?;
+    let hash = app.secret_hasher.hash(HashClass::Reauthentication, new, &[&email]).await?;
     let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
         .bind(user)

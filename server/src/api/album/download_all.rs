@@ -1,21 +1,22 @@
 //! The download of a whole album: a ZIP archive that is written while it is sent.
 //!
-//! A download holds at most one photo in memory. The session and the permissions are checked again for each
+//! A download holds a place of its studio, and a few pieces in memory. The session and the permissions are checked again for each
 //! photo, so that the withdrawal of the link ends a running download.
 
 use std::collections::HashSet;
 
 use axum::extract::State;
 use axum::response::Response;
-use tokio::runtime::Handle;
 
 use super::photos::{self, PhotoFilter};
+use crate::api::photo::VisitorPhoto;
 use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::AlbumSession;
 use crate::http::extract::BinarySchema;
 use crate::infra::file_name::FileName;
+use crate::infra::places::PlaceKind;
 use crate::infra::zip_stream::{entry_path, respond};
 
 /// A photo to add to the archive.
@@ -46,33 +47,31 @@ pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result
             "The studio has turned downloads off for this album's photos; ask the studio to allow them.",
         ));
     }
-    let permit = app.archives.permit(&visit.id)?;
-    let handle = Handle::current();
-    Ok(respond("attachment; filename=\"album.zip\"", move |archive| {
-        let _permit = permit;
+    let place = app.places.take_for(PlaceKind::Archive, &visit.studio, &visit.id)?;
+    Ok(respond("attachment; filename=\"album.zip\"", place, move |mut archive| async move {
         let mut names = HashSet::new();
         for photo in &wanted {
-            if let Some((name, bytes)) = handle.block_on(archive_entry(&app, &visit, &photo.id))? {
-                archive.add(
-                    &entry_path(photo.folder.as_deref(), &name, &photo.id, &mut names),
-                    &bytes,
-                )?;
+            if let Some(shown) = find_still_shown(&app, &visit, &photo.id).await? {
+                let path = |name: &FileName| {
+                    entry_path(photo.folder.as_deref(), name, &photo.id, &mut names)
+                };
+                shown.add_to(&app, &mut archive, path).await?;
             }
         }
-        Ok(())
+        Ok(archive)
     }))
 }
 
-/// Returns a photo's name and bytes; `None` if the photo may no longer be downloaded.
+/// Returns a photo for the archive; `None` if the visitor may no longer see the photo.
 /// Errors: `Unauthenticated` if the session has ended.
-async fn archive_entry(
+async fn find_still_shown(
     app: &App,
     visit: &AlbumSession,
     photo: &str,
-) -> Result<Option<(FileName, Vec<u8>)>> {
+) -> Result<Option<VisitorPhoto>> {
     visit.check_open(&app.db).await?;
     match photos::file(app, visit, photo).await {
-        Ok(file) => file.archive_entry(app).await,
+        Ok(file) => Ok(Some(file)),
         Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }

@@ -5,6 +5,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::{DeviceCookie, ProvingClient};
 use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::{self, AuditEvent};
+use crate::infra::password_hasher::HashClass;
 use crate::infra::rate_limit::{Guess, GuessableSecret, Guesser, attempt};
 
 /// Minimum number of digits of a PIN.
@@ -24,7 +25,7 @@ pub async fn hash(app: &App, what: &str, pin: &Zeroizing<String>) -> Result<Stri
             "{what}: expected {LENGTH_MIN} to {LENGTH_MAX} digits."
         )));
     }
-    app.secret_hasher.hash_secret(pin.clone()).await
+    app.secret_hasher.hash_secret(HashClass::Other, pin.clone()).await
 }
 
 /// A PIN of an album, and the client that enters it.
@@ -50,7 +51,10 @@ pub async fn check(app: &App, scope: PinScope<'_>, pin: Zeroizing<String>) -> Re
     let outcome = attempt(&app.db, device.guess(known.as_deref()), async |counted| {
         // Visitors may type the digits in groups, as in `123 456`.
         let pin = Zeroizing::new(pin.chars().filter(|c| !c.is_whitespace()).take(100).collect());
-        let right = app.secret_hasher.verify(&counted, pin, Some(hash.to_owned())).await?;
+        let right = app
+            .secret_hasher
+            .verify(HashClass::PinEntry, &counted, pin, Some(hash.to_owned()))
+            .await?;
         Ok(right.then_some(()))
     })
     .await;
@@ -91,7 +95,7 @@ pub async fn is_pin(
     let guess = Guess { secret: GuessableSecret::AlbumPin, subject: album, guesser };
     let outcome = attempt(&app.db, guess, async |counted| {
         let hash = Some(hash.to_owned());
-        let right = app.secret_hasher.verify(&counted, pin.clone(), hash).await?;
+        let right = app.secret_hasher.verify(HashClass::Other, &counted, pin.clone(), hash).await?;
         Ok(right.then_some(()))
     });
     Ok(outcome.await?.is_some())

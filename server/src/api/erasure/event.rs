@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
+use crate::infra::rotation::interleave;
 
 /// Removes `event` and returns its erasure receipt as text. The caller must have denied access to the event
 /// before. If an earlier run has purged the faces, returns the newest receipt stored for the event. If
@@ -45,7 +46,8 @@ pub async fn resume_removals(app: &App) -> Result<()> {
     let mut tx = app.db.write().await?;
     events::mark_ended(&mut tx, &app.node_id, now_s()).await?;
     tx.commit().await?;
-    for OwnedEvent { id: event, studio } in events::deleting(&app.db, &app.node_id).await? {
+    let due = events::deleting(&app.db, &app.node_id).await?;
+    for OwnedEvent { id: event, studio } in interleave(due, Clone::clone) {
         match erase_event(app, &studio, &event).await {
             Ok(_) => tracing::info!(event, "event removed"),
             Err(failure) => {

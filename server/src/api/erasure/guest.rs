@@ -13,11 +13,14 @@ use super::receipts::{GuestErasure, keep_receipt, receipt_text};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::GUEST_IDLE_S;
+use crate::infra::admission::spawn_held;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::consents;
+use crate::infra::db::events::OwnedEvent;
 use crate::infra::db::guests::{self, DueErasure};
 use crate::infra::rate_limit::delete_full_quotas;
+use crate::infra::rotation::interleave;
 
 /// Interval at which interrupted erasures are resumed and expired sessions are deleted: 10 minutes.
 const POLL_INTERVAL: Duration = Duration::from_secs(600);
@@ -36,7 +39,7 @@ pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     app.guest_updates.publish(&leaving.event, Some(&leaving.guest));
     // Runs in a task of its own, so that a disconnected client does not stop it.
     let app = app.clone();
-    let erasure = tokio::spawn(async move { erase(&app, &leaving).await });
+    let erasure = spawn_held(async move { erase(&app, &leaving).await });
     erasure.await.map_err(ApiError::internal)?
 }
 
@@ -95,7 +98,8 @@ async fn erase_due(app: &App) -> Result<()> {
     // After a crash between storing a template and setting `verified_unix_s`, the guest's row looks
     // unverified. The erasure removes the row together with the template.
     let due = guests::due_erasures(&app.db, &app.node_id, now, now - UNVERIFIED_S).await?;
-    for DueErasure { studio, event, guest, faces } in due {
+    let owner = |due: &DueErasure| OwnedEvent { id: due.event.clone(), studio: due.studio.clone() };
+    for DueErasure { studio, event, guest, faces } in interleave(due, owner) {
         let leaving = GuestErasure { studio, event, guest, faces };
         // An event that does not open must not block the other guests; the next run retries it.
         let guest = leaving.guest.clone();

@@ -17,6 +17,7 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path};
+use crate::infra::admission::spawn_held;
 use crate::infra::db::jobs;
 use crate::infra::db::photos::{self, PhotoRef};
 use crate::infra::face_engine::OpenCollection;
@@ -73,7 +74,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
     }
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not interrupt the removal.
-    let removal = tokio::spawn(async move {
+    let removal = spawn_held(async move {
         let (blobs, name) = (app.photo_store.clone(), event.clone());
         let (receipt, photos) = app
             .face_engine
@@ -85,7 +86,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
             .await?;
         let mut tx = app.db.write().await?;
         for photo in &photos {
-            photos::delete(&mut tx, &photo.id).await?;
+            photos::delete(&mut tx, &event, &photo.id).await?;
             record_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
         }
         tx.commit().await?;

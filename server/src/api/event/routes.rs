@@ -13,6 +13,7 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Query};
+use crate::infra::admission::spawn_held;
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, EventRecord};
 use crate::infra::db::{Page, Paging, studios};
@@ -187,7 +188,7 @@ pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<EventRe
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not cancel the removal.
     let (studio, event) = (grant.studio.clone(), event.to_owned());
-    let removal = tokio::spawn(async move { event::erase_event(&app, &studio, &event).await });
+    let removal = spawn_held(async move { event::erase_event(&app, &studio, &event).await });
     let receipt = removal.await.map_err(ApiError::internal)??;
     Ok(Json(EventReceipt { receipt }))
 }

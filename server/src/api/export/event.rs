@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::api::album::feedback::{self, AlbumFeedback};
 use crate::api::event::routes::{Event, one};
 use crate::api::export::guest::{GuestExport, of_event as guests_of_event};
+use crate::api::photo::responses::{PhotoFile, append_original};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
@@ -14,8 +15,8 @@ use crate::http::auth::audit::record_by;
 use crate::http::extract::BinarySchema;
 use crate::infra::db::photos::{self, FiledPhoto};
 use crate::infra::file_name::FileName;
-use crate::infra::photo_store::Rendition;
-use crate::infra::zip_stream::{ZipStream, entry_path, respond};
+use crate::infra::places::PlaceKind;
+use crate::infra::zip_stream::{entry_path, respond};
 
 /// An entry of the archive's list of photos.
 #[derive(Serialize)]
@@ -51,6 +52,8 @@ struct EventExport<'a> {
     operation_id = "event_export", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
+    let holder = format!("{}:{}", grant.caller.name(), grant.event()?);
+    let place = app.places.take_for(PlaceKind::Export, &grant.studio, &holder)?;
     let event = one(&app, grant.event()?).await?;
     let photos = listed(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
@@ -58,11 +61,26 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
-    let here = tokio::runtime::Handle::current();
-    Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
-        // The caller's access may end while the archive is sent.
-        let check = || here.block_on(grant.check_held(&app.db));
-        write(&app, &event, (&photos, &albums, &guests), check, archive)
+    let contents = EventExport {
+        format: "picpick event 1",
+        event: &event,
+        photos: &photos,
+        albums: &albums,
+        guests: &guests,
+    };
+    let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
+    drop((albums, guests));
+    Ok(respond("attachment; filename=\"event.zip\"", place, move |mut archive| async move {
+        archive.add("event.json", &contents).await?;
+        drop(contents);
+        for photo in &photos {
+            // The caller's access may end while the archive is sent.
+            grant.check_held(&app.db).await?;
+            let file = photos::find(&app.db, &event.id, &photo.id).await.map(PhotoFile::of)?;
+            archive.begin(&photo.file)?;
+            append_original(&app, &mut archive, &file).await?;
+        }
+        Ok(archive)
     }))
 }
 
@@ -86,29 +104,4 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
         created_unix_s: photo.created_unix_s,
     };
     Ok(photos::all_filed(&app.db, event).await?.into_iter().map(entry).collect())
-}
-
-/// Writes the archive; calls `check` before each photo and stops with its error.
-fn write(
-    app: &App,
-    event: &Event,
-    (photos, albums, guests): (&[ExportedPhoto], &[AlbumFeedback], &[GuestExport]),
-    check: impl Fn() -> Result<()>,
-    archive: &mut ZipStream,
-) -> Result<()> {
-    let contents = EventExport { format: "picpick event 1", event, photos, albums, guests };
-    let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
-    archive.add("event.json", &contents)?;
-    let sealer = app.face_engine.sealer(&event.id)?;
-    for photo in photos {
-        check()?;
-        let missing =
-            || ApiError::internal(format!("photo {} is not in the photo store", photo.id));
-        let bytes = app
-            .photo_store
-            .get(&sealer, &event.id, &photo.id, Rendition::Original)?
-            .ok_or_else(missing)?;
-        archive.add(&photo.file, &bytes)?;
-    }
-    Ok(())
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::api::guest::admin::Notifications;
 use crate::api::guest::contact::open;
-use crate::api::guest::photos::{archive_entries, found};
+use crate::api::guest::photos::{find_still_shown, found};
 use crate::api::photo::find_visible;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -21,7 +21,9 @@ use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, GuestSession};
 use crate::http::extract::{BinarySchema, Path};
 use crate::infra::db::{consents, guests};
+use crate::infra::file_name::FileName;
 use crate::infra::ids::is_id;
+use crate::infra::places::PlaceKind;
 use crate::infra::zip_stream::{entry_path, respond};
 
 /// The stored data of a guest, without the face template.
@@ -173,33 +175,33 @@ async fn archive(
     guest: String,
     recipient: Recipient,
 ) -> Result<Response> {
-    let permit = app.archives.permit(match &recipient {
-        Recipient::Guest(visit) => &visit.session,
-        Recipient::Studio(_) => &guest,
-    })?;
-    let (exported, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
+    let place = match &recipient {
+        Recipient::Guest(visit) => {
+            app.places.take_for(PlaceKind::Archive, &visit.studio, &visit.session)?
+        }
+        Recipient::Studio(grant) => {
+            app.places.take_for(PlaceKind::Export, &grant.studio, &guest)?
+        }
+    };
+    let exported = collect(app, &event, &guest).await?;
     let app = app.clone();
-    Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
-        let _permit = permit;
-        archive.add(
-            "guest.json",
-            &serde_json::to_vec_pretty(&exported).map_err(ApiError::internal)?,
-        )?;
+    Ok(respond("attachment; filename=\"guest.zip\"", place, move |mut archive| async move {
+        let details = serde_json::to_vec_pretty(&exported).map_err(ApiError::internal)?;
+        archive.add("guest.json", &details).await?;
         let mut names = HashSet::new();
         for photo in &exported.photos {
-            let file = here.block_on(async {
-                match &recipient {
-                    Recipient::Guest(visit) => archive_entries(&app, visit, photo).await,
-                    Recipient::Studio(grant) => {
-                        grant.check_held(&app.db).await?;
-                        find_visible(&app, &event, photo).await?.archive_entry(&app).await
-                    }
+            let shown = match &recipient {
+                Recipient::Guest(visit) => find_still_shown(&app, visit, photo).await?,
+                Recipient::Studio(grant) => {
+                    grant.check_held(&app.db).await?;
+                    Some(find_visible(&app, &event, photo).await?)
                 }
-            })?;
-            if let Some((name, bytes)) = file {
-                archive.add(&entry_path(None, &name, photo, &mut names), &bytes)?;
+            };
+            if let Some(shown) = shown {
+                let path = |name: &FileName| entry_path(None, name, photo, &mut names);
+                shown.add_to(&app, &mut archive, path).await?;
             }
         }
-        Ok(())
+        Ok(archive)
     }))
 }

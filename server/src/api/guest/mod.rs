@@ -19,6 +19,7 @@ pub mod links;
 pub mod notifications;
 pub mod photos;
 pub mod registration;
+mod registration_quota;
 pub mod routes;
 pub mod session;
 pub mod terms_notices;

@@ -30,6 +30,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{BoundValue, Tx};
 use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
 use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::places::PlaceKind;
 
 /// Minimum interval between two server-sent events of a stream.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
@@ -113,7 +114,8 @@ pub async fn watch(
     State(app): State<App>,
     visit: GuestSession,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
-    let watching = app.guest_updates.watch(&visit.session)?;
+    let place = app.places.take(PlaceKind::Stream, &visit.studio)?;
+    let watching = (app.guest_updates.watch(&visit.session)?, place);
     let news = app.guest_updates.subscribe();
     let first = counted(&app, &visit).await?;
     let state = (app, visit, news, Some(first), first, watching);

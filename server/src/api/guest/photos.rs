@@ -24,7 +24,6 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::http::extract::{self, BinarySchema, Body, Path, Query};
 use crate::infra::db::{Page, Paging, photos};
-use crate::infra::file_name::FileName;
 use crate::infra::imaging::derivatives::render;
 use crate::infra::photo_store::Rendition as BlobKind;
 
@@ -216,19 +215,19 @@ pub async fn own(app: &App, visit: &GuestSession, photo: &str) -> Result<Visitor
     }
 }
 
-/// Returns a photo's name and bytes for an archive; `None` if the photo may no longer be downloaded. Checks the
+/// Returns a photo for an archive; `None` if the guest may no longer see the photo. Checks the
 /// guest's access again for each photo, because the access may end while an archive is sent.
 ///
 /// # Errors
 /// - `Unauthenticated` if the session has ended.
-pub async fn archive_entries(
+pub async fn find_still_shown(
     app: &App,
     visit: &GuestSession,
     photo: &str,
-) -> Result<Option<(FileName, Vec<u8>)>> {
+) -> Result<Option<VisitorPhoto>> {
     visit.check_open(&app.db).await?;
     match own(app, visit, photo).await {
-        Ok(shown) => shown.archive_entry(app).await,
+        Ok(shown) => Ok(Some(shown)),
         Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
@@ -310,7 +309,7 @@ pub async fn face(
 /// # Errors
 /// - `NotFound` if the face or the photo does not exist.
 pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) -> Result<Vec<u8>> {
-    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let _permit = app.photo_memory.enter().await?;
     let blobs = app.photo_store.clone();
     let cut = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;

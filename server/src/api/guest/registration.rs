@@ -9,11 +9,12 @@ use super::consent::{self, Consent, ConsentAnswer, ConsentKind};
 use super::contact::{Contact, seal};
 use super::email_tokens::{self, TokenPurpose};
 use super::links;
+use super::registration_quota;
 use super::session;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::client_address::Encrypted;
+use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, Body};
 use crate::http::locale::Locale;
 use crate::i18n::Language;
@@ -105,6 +106,7 @@ pub async fn invitation(
 pub async fn register(
     State(app): State<App>,
     Encrypted(encrypted): Encrypted,
+    ClientAddress(from): ClientAddress,
     wanted: Locale,
     Body(given): Body<Registration>,
 ) -> Result<Response> {
@@ -130,6 +132,7 @@ pub async fn register(
         consent_until_unix_s: link.ends_unix_s,
     };
     let mut tx = app.db.write().await?;
+    registration_quota::take(&app, &mut tx, &link.studio, &given.token, from).await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     let token = session::begin(&mut tx, &guest, false).await?;
     tx.commit().await?;

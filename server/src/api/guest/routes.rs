@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::admin::Notifications;
 use super::contact::{Contact, open};
 use super::email_tokens::{self, TokenPurpose};
-use super::photos::{GroupMember, archive_entries, found};
+use super::photos::{GroupMember, find_still_shown, found};
 use super::session;
 use crate::api::erasure::guest::erase_guest as forget;
 use crate::api::erasure::receipts::GuestErasure;
@@ -26,7 +26,9 @@ use crate::http::client_address::Encrypted;
 use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
 use crate::infra::db::guests;
+use crate::infra::file_name::FileName;
 use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::places::PlaceKind;
 use crate::infra::zip_stream::{entry_path, respond};
 
 /// A guest's status.
@@ -165,7 +167,7 @@ pub async fn archive(
     visit: GuestSession,
     Query(wish): Query<GroupMember>,
 ) -> Result<Response> {
-    let permit = app.archives.permit(&visit.session)?;
+    let place = app.places.take_for(PlaceKind::Archive, &visit.studio, &visit.session)?;
     let others = match wish.together {
         true => super::group::others(&app, &visit.guest).await?,
         false => Vec::new(),
@@ -178,16 +180,15 @@ pub async fn archive(
                       off. Try again later, or ask the studio.";
         return Err(ApiError::new(ErrorKind::Forbidden, detail));
     }
-    let here = tokio::runtime::Handle::current();
-    Ok(respond("attachment; filename=\"photos.zip\"", move |archive| {
-        let _permit = permit;
+    Ok(respond("attachment; filename=\"photos.zip\"", place, move |mut archive| async move {
         let mut names = HashSet::new();
         for photo in wanted {
-            if let Some((name, bytes)) = here.block_on(archive_entries(&app, &visit, &photo))? {
-                archive.add(&entry_path(None, &name, &photo, &mut names), &bytes)?;
+            if let Some(shown) = find_still_shown(&app, &visit, &photo).await? {
+                let path = |name: &FileName| entry_path(None, name, &photo, &mut names);
+                shown.add_to(&app, &mut archive, path).await?;
             }
         }
-        Ok(())
+        Ok(archive)
     }))
 }
 

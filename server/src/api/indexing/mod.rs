@@ -1,2 +1,4 @@
+mod batch;
 pub mod routes;
+mod settling;
 pub mod worker;

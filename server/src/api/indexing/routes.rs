@@ -20,6 +20,7 @@ use crate::infra::db::jobs::{self, FailedIndexing, FailureOrder};
 use crate::infra::db::{Page, Paging, events};
 use crate::infra::jobs::counts_cache::CountsCache;
 use crate::infra::jobs::queue::{JobCounts, counts};
+use crate::infra::places::{Place, PlaceKind};
 
 /// Minimum time between two progress events of a stream: 400 ms.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(400);
@@ -144,9 +145,10 @@ pub async fn progress(
     grant: Grant,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let event = grant.event()?.to_owned();
+    let place = app.places.take(PlaceKind::Stream, &grant.studio)?;
     let (changes, shown) = (app.jobs.watch(), app.jobs.counts_cache(&event));
     let first = shown.counts(counts(&app.db, &event)).await?;
-    let watch = CountsWatch { app, grant, event, changes, shown };
+    let watch = CountsWatch { app, grant, event, changes, shown, _place: place };
     let updates = stream::unfold(
         (watch, Some(first.clone()), first),
         |(mut watch, first, last)| async move {
@@ -170,6 +172,7 @@ struct CountsWatch {
     event: String,
     changes: Receiver<String>,
     shown: Arc<CountsCache>,
+    _place: Place,
 }
 
 impl CountsWatch {

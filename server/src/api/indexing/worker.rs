@@ -1,105 +1,233 @@
-//! The indexing worker: reads photos from the photo store and adds their faces to the event's collection.
+//! The indexing worker: claims jobs in a round robin over studios and their events, and runs them in batches.
 //!
-//! The worker runs one batch of one event at a time, with at most `index_jobs` threads of the engine, so that
-//! searches can use the other cores.
+//! The worker usually runs one batch at a time, with at most `index_jobs` threads of the engine, so that searches
+//! can use the other cores. A batch that takes longer than [`TURN`], because its event is being erased from or
+//! its photo store does not respond, does not hold up other studios: the next batch starts beside it.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use picpick_engine::indexing::{PhotoSource, ProgressEvent, RunOptions, Sink as _, index_photos};
-use picpick_engine::{BlobSealer, Collection, Error, PhotoId, Picture};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::batch::IndexBatch;
+use super::settling::Settling;
 use crate::api::guest::record_new_matches;
 use crate::app::App;
 use crate::error::{ApiError, Result};
-use crate::infra::face_engine::FaceEngine;
-use crate::infra::imaging::derivatives::render;
+use crate::infra::db::events::OwnedEvent;
 use crate::infra::jobs::queue::{
-    Job, JobOutcome, claim_batch, pending, record_outcomes, release_leases,
+    JobOutcome, claim_batch, due_events, pending, record_outcomes, release_leases,
 };
-use crate::infra::photo_store::{PhotoStore, Rendition};
+use crate::infra::rotation::Rotation;
 use crate::infra::telemetry::metrics;
 
 /// Polling interval of the queue: 2 s. Polling finds the jobs that become due without a wake-up, because
 /// their back-off ends or their lease expires.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// Number of added photos after which people are clustered again. People are also clustered when no job is
-/// due. Cost of each clustering: a pass over the whole collection.
+/// Number of added photos after which people are clustered again. People are also clustered when the event has
+/// no due job. Cost of each clustering: a pass over the whole collection.
 const REFRESH_PHOTOS: usize = 2000;
+/// Limits a batch to 16 jobs, all of one event. A larger batch delays the time from which an uploaded photo is
+/// found; a smaller batch costs more durable writes per photo.
+const BATCH_MAX: i64 = 16;
+/// Number of jobs in the first batch of an event, whose photos may be large.
+const BATCH_FIRST: i64 = 4;
+/// Intended time of a batch, 1 s: a studio with one photo waits for as many turns as other studios have work.
+const TURN: Duration = Duration::from_secs(1);
+/// Limits the batches that run beside each other while some take longer than `TURN`: 3.
+const BATCHES_MAX: usize = 3;
 
-/// Runs jobs until `stop` is set. Finishes the current batch before it returns.
+/// The outcome of a batch.
+struct BatchDone {
+    event: OwnedEvent,
+    jobs: usize,
+    /// Number of photos that were added.
+    added: usize,
+    took: Duration,
+}
+
+/// The work in progress, and what the worker knows of each event.
+struct Worker {
+    app: App,
+    stop: Arc<AtomicBool>,
+    settling: Arc<Settling>,
+    rotation: Rotation,
+    /// The running batches with the times of their starts.
+    running: JoinSet<(OwnedEvent, Result<BatchDone>)>,
+    begun: HashMap<String, Instant>,
+    /// Photos added since people were clustered last.
+    unsettled: HashMap<String, (OwnedEvent, usize)>,
+    /// Seconds a photo, an exponential average. Holds the events that had a job at the last look.
+    photo_s: HashMap<String, f64>,
+}
+
+/// Runs jobs until `stop` is set. Finishes the batches in progress before it returns.
 pub async fn run_worker(app: App, stop: Arc<AtomicBool>) {
     if let Err(failure) = release_leases(&app.db, &app.node_id).await {
         log_failure(&failure);
     }
-    let mut unsettled: HashMap<String, usize> = HashMap::new();
-    while !stop.load(Ordering::SeqCst) {
-        match batch(&app, &stop).await {
-            Ok(Some((event, photos))) => {
-                app.jobs.publish(&event);
-                let count = unsettled.entry(event.clone()).or_default();
-                *count += photos;
-                if *count >= REFRESH_PHOTOS {
-                    form_people(&app, &event).await;
-                    unsettled.remove(&event);
-                }
-            }
-            Ok(None) => {
-                for (event, _) in unsettled.drain() {
-                    form_people(&app, &event).await;
-                    app.jobs.publish(&event);
-                    // Clustering can match guests to faces that did not match on their own.
-                    app.guest_updates.publish(&event, None);
-                }
-                let _ = tokio::time::timeout(POLL_INTERVAL, app.jobs.ready.notified()).await;
-            }
-            Err(failure) => {
-                log_failure(&failure);
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-        }
-    }
+    let settling = Arc::new(Settling::default());
+    let settler = tokio::spawn(Arc::clone(&settling).run(app.clone()));
+    let mut worker = Worker {
+        app,
+        stop,
+        settling,
+        rotation: Rotation::default(),
+        running: JoinSet::new(),
+        begun: HashMap::new(),
+        unsettled: HashMap::new(),
+        photo_s: HashMap::new(),
+    };
+    worker.run().await;
+    settler.abort();
 }
 
 fn log_failure(failure: &ApiError) {
     tracing::error!(reason = failure.reason(), "indexing failed");
 }
 
-/// Refreshes an event's people and index.
-async fn form_people(app: &App, event: &str) {
-    let name = event.to_owned();
-    let settled = app
-        .face_engine
-        .run(move |faces| Ok(faces.open_collection(&name)?.collection.refresh()?))
-        .await;
-    if let Err(failure) = settled {
-        log_failure(&failure);
+impl Worker {
+    async fn run(&mut self) {
+        while !self.stop.load(Ordering::SeqCst) {
+            if self.may_start() {
+                match self.start_next().await {
+                    Ok(true) => {}
+                    Ok(false) if self.running.is_empty() => {
+                        let ready = self.app.jobs.ready.notified();
+                        let _ = tokio::time::timeout(POLL_INTERVAL, ready).await;
+                        continue;
+                    }
+                    Ok(false) => {
+                        let ready = Arc::clone(&self.app.jobs.ready);
+                        tokio::select! {
+                            () = self.wait(POLL_INTERVAL) => {}
+                            () = ready.notified() => {}
+                        }
+                        continue;
+                    }
+                    Err(failure) => {
+                        log_failure(&failure);
+                        self.wait(POLL_INTERVAL).await;
+                    }
+                }
+            }
+            self.wait(TURN).await;
+        }
+        while !self.running.is_empty() {
+            self.wait(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Returns whether a further batch may start: none is running, or all that run take longer than `TURN`.
+    fn may_start(&self) -> bool {
+        self.begun.len() < BATCHES_MAX && self.begun.values().all(|begun| begun.elapsed() >= TURN)
+    }
+
+    /// Starts a batch of the next event. Returns false if no event has a job to claim.
+    async fn start_next(&mut self) -> Result<bool> {
+        let mut due = due_events(&self.app.db, &self.app.node_id).await?;
+        self.settle(&due);
+        self.photo_s.retain(|id, _| due.iter().any(|event| event.id == *id));
+        due.retain(|event| !self.begun.contains_key(&event.id));
+        let Some(event) = self.rotation.next(&due) else { return Ok(false) };
+        let limit = batch_size(self.photo_s.get(&event.id).copied());
+        self.begun.insert(event.id.clone(), Instant::now());
+        let (app, stop) = (self.app.clone(), Arc::clone(&self.stop));
+        self.running.spawn(async move {
+            let done = batch(&app, &stop, event.clone(), limit).await;
+            (event, done)
+        });
+        Ok(true)
+    }
+
+    /// Hands the events over for clustering that have no job any more, or many new photos.
+    fn settle(&mut self, due: &[OwnedEvent]) {
+        let settling = Arc::clone(&self.settling);
+        let begun = &self.begun;
+        self.unsettled.retain(|id, (event, photos)| {
+            let has_work = begun.contains_key(id) || due.iter().any(|due| due.id == *id);
+            let waits = has_work && *photos < REFRESH_PHOTOS;
+            if !waits {
+                settling.add(event.clone());
+            }
+            waits
+        });
+    }
+
+    /// Waits for a running batch, at most `limit`, and takes its result.
+    async fn wait(&mut self, limit: Duration) {
+        let Ok(Some(ended)) = tokio::time::timeout(limit, self.running.join_next()).await else {
+            if self.running.is_empty() {
+                self.begun.clear();
+                tokio::time::sleep(limit).await;
+            }
+            return;
+        };
+        match ended {
+            Ok((event, done)) => {
+                self.begun.remove(&event.id);
+                match done {
+                    Ok(done) => self.take(done),
+                    Err(failure) => {
+                        log_failure(&failure);
+                        tokio::time::sleep(POLL_INTERVAL).await;
+                    }
+                }
+            }
+            // The task panicked; the leases of its jobs expire.
+            Err(error) => log_failure(&ApiError::internal(error)),
+        }
+    }
+
+    fn take(&mut self, done: BatchDone) {
+        let BatchDone { event, jobs, added, took } = done;
+        self.app.jobs.publish(&event.id);
+        if jobs > 0 {
+            let latest = took.as_secs_f64() / jobs as f64;
+            let average = self.photo_s.entry(event.id.clone()).or_insert(latest);
+            *average = (*average + latest) / 2.0;
+        }
+        self.unsettled.entry(event.id.clone()).or_insert((event, 0)).1 += added;
     }
 }
 
-/// Claims and runs one batch. Returns its event and the number of photos that were added, or `None` if no job
-/// is due.
-async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usize)>> {
-    let Some((event, jobs)) = claim_batch(&app.db, &app.node_id).await? else { return Ok(None) };
-    app.jobs.publish(&event);
+/// Returns the number of jobs of a batch that takes about [`TURN`].
+fn batch_size(photo_s: Option<f64>) -> i64 {
+    let fits = |photo_s: f64| (TURN.as_secs_f64() / photo_s.max(1e-3)) as i64;
+    photo_s.map_or(BATCH_FIRST, fits).clamp(1, BATCH_MAX)
+}
+
+/// Claims and runs one batch of at most `limit` jobs.
+async fn batch(
+    app: &App,
+    stop: &Arc<AtomicBool>,
+    event: OwnedEvent,
+    limit: i64,
+) -> Result<BatchDone> {
+    let jobs = claim_batch(&app.db, &event.id, limit).await?;
+    let begun = Instant::now();
+    if jobs.is_empty() {
+        return Ok(BatchDone { event, jobs: 0, added: 0, took: Duration::ZERO });
+    }
+    let count = jobs.len();
+    app.jobs.publish(&event.id);
     let work = IndexBatch {
         blobs: app.photo_store.clone(),
-        event: event.clone(),
+        event: event.id.clone(),
         index_jobs: app.settings.index_jobs,
         stop: Arc::clone(stop),
     };
-    let (taken, name) = (jobs.clone(), event.clone());
-    let of = event.clone();
+    let of = event.id.clone();
     let done = app.face_engine.run(move |faces| {
-        let outcomes = work.run(faces, taken);
+        let outcomes = work.run(faces, jobs);
         let met = faces.open_collection(&of).map(|event| event.collection.take_new_matches());
         Ok((outcomes, met.unwrap_or_default()))
     });
     let (outcomes, met) = done.await?;
+    let took = begun.elapsed();
     let added = outcomes.iter().filter(|(_, outcome)| *outcome == JobOutcome::Done).count();
     for (job, outcome) in &outcomes {
         metrics::count_indexed(match outcome {
@@ -108,139 +236,23 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
             JobOutcome::Retry(_) => "retry",
         });
         if let JobOutcome::Retry(reason) = outcome {
-            tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "indexing will be retried");
+            let (photo, attempts) = (&job.photo, job.attempts);
+            tracing::warn!(event = event.id, photo, attempts, %reason, "indexing will be retried");
         }
     }
     record_outcomes(&app.db, &outcomes).await?;
-    record_new_matches(app, &event, &met).await?;
+    record_new_matches(app, &event.id, &met).await?;
     metrics::set_jobs_pending(pending(&app.db).await?);
-    Ok(Some((event, added)))
+    Ok(BatchDone { event, jobs: count, added, took })
 }
 
-/// A batch of jobs, run on a blocking thread.
-struct IndexBatch {
-    blobs: PhotoStore,
-    event: String,
-    index_jobs: usize,
-    stop: Arc<AtomicBool>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A photo in the photo store, as the engine reads it.
-struct StoredPhoto {
-    sealer: Arc<BlobSealer>,
-    blobs: PhotoStore,
-    event: String,
-    photo: String,
-    /// The photo's id, which the engine uses as its path.
-    path: PathBuf,
-}
-
-impl PhotoSource for StoredPhoto {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn read(&self, _: u64) -> picpick_engine::Result<Vec<u8>> {
-        let place = |reason: String| Error::ObjectStore { place: "the photo store".into(), reason };
-        match self.blobs.get(&self.sealer, &self.event, &self.photo, Rendition::Original) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(Error::Image {
-                reason: "the photo's file no longer exists; upload the photo again".into(),
-            }),
-            Err(failure) => Err(place(failure.reason().to_owned())),
-        }
-    }
-}
-
-impl IndexBatch {
-    /// Indexes the photos of `jobs` and returns the outcome of each job.
-    fn run(&self, faces: &FaceEngine, jobs: Vec<Job>) -> Vec<(Job, JobOutcome)> {
-        let refused: Mutex<HashMap<String, String>> = Mutex::default();
-        let ended = self.index(faces, &jobs, &refused);
-        let refused = refused.into_inner();
-        let outcome = |job: &Job| {
-            if let Some(reason) = refused.get(&job.photo) {
-                return JobOutcome::Rejected(reason.clone());
-            }
-            match self.is_there(faces, job) {
-                Ok(true) => JobOutcome::Done,
-                Ok(false) => JobOutcome::Retry(match &ended {
-                    Err(failure) => failure.reason().to_owned(),
-                    Ok(()) => {
-                        "the server stopped before it indexed the photo; retry the job".into()
-                    }
-                }),
-                Err(failure) => JobOutcome::Retry(failure.reason().to_owned()),
-            }
-        };
-        jobs.into_iter().map(|job| (job.clone(), outcome(&job))).collect()
-    }
-
-    /// Indexes the photos of `jobs`. Adds the photos that the engine rejected to `refused`, with the reasons.
-    fn index(
-        &self,
-        faces: &FaceEngine,
-        jobs: &[Job],
-        refused: &Mutex<HashMap<String, String>>,
-    ) -> Result<()> {
-        let event = faces.open_collection(&self.event)?;
-        let collection = &event.collection;
-        collection.hold_erasures(|| self.index_into(collection, faces, jobs, refused))?
-    }
-
-    /// Does the work of `index`, while no erasure runs.
-    fn index_into(
-        &self,
-        collection: &Collection,
-        faces: &FaceEngine,
-        jobs: &[Job],
-        refused: &Mutex<HashMap<String, String>>,
-    ) -> Result<()> {
-        // The sealer is read once per batch: a purge waits for the batch, so this copy of the key does not
-        // outlive the event.
-        let sealer = Arc::new(faces.sealer(&self.event)?);
-        let source = |job: &Job| StoredPhoto {
-            sealer: Arc::clone(&sealer),
-            blobs: self.blobs.clone(),
-            event: self.event.clone(),
-            photo: job.photo.clone(),
-            path: PathBuf::from(&job.photo),
-        };
-        let photos: Vec<StoredPhoto> = jobs.iter().map(source).collect();
-        let options = RunOptions {
-            jobs: self.index_jobs,
-            stop: Arc::clone(&self.stop),
-            ..RunOptions::default()
-        };
-        let report = |progress: ProgressEvent<'_>| match progress {
-            ProgressEvent::Skipped(path, reason) => {
-                let photo = path.to_string_lossy().into_owned();
-                refused.lock().insert(photo, reason);
-            }
-            ProgressEvent::Decoded(path, picture) => {
-                if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {
-                    // Not fatal: the first request for a missing derivative makes it.
-                    log_failure(&failure);
-                }
-            }
-            ProgressEvent::Known(_) | ProgressEvent::Stored { .. } => {}
-        };
-        index_photos(&|| faces.pipeline(), photos.into_iter(), collection, &options, &report)?;
-        Ok(())
-    }
-
-    /// Makes and stores the derivatives of a decoded photo.
-    fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
-        for kind in [Rendition::Web, Rendition::Thumb] {
-            // No removal deletes the photo now: removals wait until `hold_erasures` ends.
-            self.blobs.put(sealer, &self.event, photo, kind, &render(kind, picture)?)?;
-        }
-        Ok(())
-    }
-
-    /// Returns whether the collection has the job's photo.
-    fn is_there(&self, faces: &FaceEngine, job: &Job) -> Result<bool> {
-        let id: PhotoId = job.content.parse()?;
-        Ok(faces.open_collection(&self.event)?.collection.has(&id)?)
+    #[test]
+    fn a_batch_takes_about_one_turn() {
+        assert_eq!(batch_size(None), BATCH_FIRST);
+        assert_eq!([0.0, 0.01, 0.1, 0.3, 5.0].map(|s| batch_size(Some(s))), [16, 16, 10, 3, 1]);
     }
 }

@@ -9,6 +9,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body};
+use crate::infra::admission::spawn_held;
 use crate::infra::db::photos;
 
 /// Limits the faces of a merge request.
@@ -106,7 +107,7 @@ async fn apply(
     work: impl FnOnce(&Collection) -> picpick_engine::Result<()> + Send + 'static,
 ) -> Result<StatusCode> {
     let event = grant.event()?.to_owned();
-    let applied = tokio::spawn(async move {
+    let applied = spawn_held(async move {
         let name = event.clone();
         let outcome = app.face_engine.run(move |faces| {
             let open = faces.open_collection(&name)?;

@@ -1,26 +1,32 @@
 //! Responses with a photo's bytes: the original file, whole or as a range (RFC 9110), and JPEG derivatives.
 //!
 //! Derivatives are encoded from pixels only, so they hold no metadata of the camera. An original is streamed
-//! in parts of 4 MiB; the server reads the next part when the client has taken the previous part. Callers
+//! in pieces of 1 MiB; the server reads the next part when the client has taken the previous part. Callers
 //! check permissions.
 
-use axum::body::Body;
+use std::ops::Range;
+
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, stream};
 use picpick_engine::{DecodeLimits, Picture};
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::infra::db::events;
 use crate::infra::db::photos::PhotoRecord;
 use crate::infra::file_name::FileName;
 use crate::infra::ids::sha256;
 use crate::infra::imaging::derivatives::{WEB, render};
 use crate::infra::imaging::watermark::draw_watermark;
+use crate::infra::long_answer::with_pieces;
 use crate::infra::photo_store::Rendition as BlobKind;
+use crate::infra::places::{Place, PlaceKind};
+use crate::infra::zip_stream::ZipStream;
 
-/// Maximum size of a read from the photo store: 4 MiB.
-const READ_BYTES: u64 = 4 << 20;
+/// Maximum size of a read from the photo store: 1 MiB.
+const READ_BYTES: u64 = 1 << 20;
 /// Length of the prefix of a stored watermarked derivative, bytes: the SHA-256 of the watermark's text,
 /// hexadecimal.
 const MARK_BYTES: usize = 64;
@@ -64,6 +70,7 @@ impl PhotoFile {
 ///
 /// # Errors
 /// - `RangeNotSatisfiable` if the range is outside the file.
+/// - `Busy` if too many large downloads are in progress.
 pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result<Response> {
     // The bytes of a photo never change, so its hash is its entity tag.
     let tag = format!("\"{}\"", file.sha256);
@@ -99,10 +106,25 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
     answer.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     // The first part is read before the response starts, so that an error still gets an error status.
     let first = part(app, &file, range.start, range.end).await?;
-    let state = (app.clone(), file, range.start + first.len() as u64, range.end, Some(first));
-    let parts = stream::unfold(state, |(app, file, at, end, ready)| async move {
+    if first.len() as u64 >= range.end - range.start {
+        return Ok((status, answer, Body::from(first)).into_response());
+    }
+    let place = place_of(app, &file.event).await?;
+    let parts = pieces(app.clone(), file, range, first);
+    Ok(with_pieces((status, answer).into_response(), place, parts))
+}
+
+/// Streams the bytes `range` of an original, whose first piece has been read.
+fn pieces(
+    app: App,
+    file: PhotoFile,
+    range: Range<u64>,
+    first: Vec<u8>,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
+    let state = (app, file, range.start + first.len() as u64, range.end, Some(first));
+    stream::unfold(state, |(app, file, at, end, ready)| async move {
         if let Some(ready) = ready {
-            return Some((Ok(axum::body::Bytes::from(ready)), (app, file, at, end, None)));
+            return Some((Ok(Bytes::from(ready)), (app, file, at, end, None)));
         }
         if at >= end {
             return None;
@@ -110,7 +132,7 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
         match part(&app, &file, at, end).await {
             Ok(bytes) if !bytes.is_empty() => {
                 let after = at + bytes.len() as u64;
-                Some((Ok(axum::body::Bytes::from(bytes)), (app, file, after, end, None)))
+                Some((Ok(Bytes::from(bytes)), (app, file, after, end, None)))
             }
             Ok(_) => Some((
                 Err(std::io::Error::other("the photo is shorter than expected")),
@@ -128,8 +150,33 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
                 ))
             }
         }
-    });
-    Ok((status, answer, Body::from_stream(parts.fuse())).into_response())
+    })
+}
+
+/// Takes a place for a large download.
+///
+/// # Errors
+/// - `Busy` if the studio or the server has none left.
+async fn place_of(app: &App, event: &str) -> Result<Place> {
+    let owner = events::place(&app.db, event).await?.ok_or_else(ApiError::not_found)?;
+    app.places.take(PlaceKind::Download, &owner.studio)
+}
+
+/// Appends the original file to the file that `archive` has begun, in pieces.
+///
+/// # Errors
+/// - `Internal` if the photo store does not have the file, or the client has disconnected.
+pub async fn append_original(app: &App, archive: &mut ZipStream, file: &PhotoFile) -> Result<()> {
+    let mut at = 0;
+    while at < file.bytes {
+        let piece = part(app, file, at, file.bytes).await?;
+        if piece.is_empty() {
+            return Err(ApiError::internal(format!("photo {} is shorter than expected", file.id)));
+        }
+        at += piece.len() as u64;
+        archive.append(&piece).await?;
+    }
+    Ok(())
 }
 
 async fn part(app: &App, file: &PhotoFile, from: u64, end: u64) -> Result<Vec<u8>> {
@@ -143,7 +190,7 @@ async fn part(app: &App, file: &PhotoFile, from: u64, end: u64) -> Result<Vec<u8
 
 enum RequestedRange {
     All,
-    Part(std::ops::Range<u64>),
+    Part(Range<u64>),
     Nothing,
 }
 
@@ -239,7 +286,7 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
     }
     let web = jpeg(app, file.clone(), BlobKind::Web).await?;
     let (blobs, text) = (app.photo_store.clone(), text.to_owned());
-    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let _permit = app.photo_memory.enter().await?;
     app.face_engine
         .run(move |faces| {
             let limits = DecodeLimits::default();
@@ -251,19 +298,6 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
             Ok(jpeg)
         })
         .await
-}
-
-/// Returns the original file.
-///
-/// # Errors
-/// - `NotFound` if the photo store does not have the file.
-pub async fn whole(app: &App, file: &PhotoFile) -> Result<Vec<u8>> {
-    let (blobs, event, id) = (app.photo_store.clone(), file.event.clone(), file.id.clone());
-    let stored = app
-        .face_engine
-        .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Original))
-        .await?;
-    stored.ok_or_else(ApiError::not_found)
 }
 
 /// Makes the browser save `response` as a JPEG file with the photo's name.
@@ -303,7 +337,7 @@ pub async fn jpeg(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>>
 /// Makes and stores a derivative that does not exist, because the photo is not indexed yet or the worker
 /// failed to make the derivative.
 async fn make(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
-    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let _permit = app.photo_memory.enter().await?;
     let blobs = app.photo_store.clone();
     app.face_engine
         .run(move |faces| {

@@ -10,6 +10,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::db::photos;
 use crate::infra::file_name::FileName;
 use crate::infra::photo_store::Rendition as BlobKind;
+use crate::infra::zip_stream::ZipStream;
 
 /// A photo that visitors may see under the photo policy (`api/photo_policy.rs`).
 pub struct VisitorPhoto {
@@ -67,21 +68,30 @@ impl VisitorPhoto {
         }
     }
 
-    /// Returns the file name and bytes of the download, for an archive; `None` if downloads are off.
-    pub async fn archive_entry(self, app: &App) -> Result<Option<(FileName, Vec<u8>)>> {
+    /// Adds the download to an archive, under the path that `path` returns for its file name. Adds nothing if
+    /// downloads are off.
+    pub async fn add_to(
+        self,
+        app: &App,
+        archive: &mut ZipStream,
+        path: impl FnOnce(&FileName) -> String,
+    ) -> Result<()> {
         let file = self.file;
-        Ok(match self.allowed.download {
-            Download::Off => None,
-            Download::Original => Some((file.name(), responses::whole(app, &file).await?)),
+        match self.allowed.download {
+            Download::Off => Ok(()),
+            Download::Original => {
+                archive.begin(&path(&file.name()))?;
+                responses::append_original(app, archive, &file).await
+            }
             Download::Web => {
-                let name = file.jpeg_name();
+                let path = path(&file.jpeg_name());
                 let bytes = match &self.watermark {
                     Some(text) => responses::watermarked_jpeg(app, file, text).await?,
                     None => responses::jpeg(app, file, BlobKind::Web).await?,
                 };
-                Some((name, bytes))
+                archive.add(&path, &bytes).await
             }
-        })
+        }
     }
 
     /// Checks that the photo may be downloaded.

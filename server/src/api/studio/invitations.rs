@@ -22,6 +22,7 @@ use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Db, Page, Paging, Tx, studios, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::password_hasher::HashClass;
 use crate::infra::rate_limit::Quota;
 
 /// Lifetime of an invitation, seconds (7 days).
@@ -214,7 +215,8 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     let name = extract::name("name", &given.name)?;
     let email = find(&app.db, &given.token).await?;
     // The password is hashed outside the transaction, because a hash takes about 30 ms.
-    let hash = app.secret_hasher.hash(given.password, &[&email, &name]).await?;
+    let hash =
+        app.secret_hasher.hash(HashClass::Invitation, given.password, &[&email, &name]).await?;
     let mut tx = app.db.write().await?;
     let (studio, invitation) = consume(&mut tx, &given.token).await?;
     // The link went to this address alone, so its reader may learn that the address has an account.

@@ -7,5 +7,6 @@
 pub mod creators;
 pub mod invitations;
 pub mod keys;
+pub mod limits;
 pub mod members;
 pub mod routes;

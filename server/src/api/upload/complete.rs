@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::IDS_OF_NODE;
+use crate::infra::db::limits;
 use crate::infra::db::photos::{self, PhotoRecord};
 use crate::infra::file_name::FileName;
 use crate::infra::ids::sha256;
@@ -71,7 +72,7 @@ pub async fn complete(app: &App, upload: &Upload) -> Result<String> {
     if let Some(photo) = &upload.photo {
         return Ok(photo.clone());
     }
-    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let _permit = app.photo_memory.enter().await?;
     let (staged, blobs) = (upload.staged(app), app.photo_store.clone());
     let (event, id, announced) = (upload.event.clone(), upload.id.clone(), upload.sha256.clone());
     let checked = app
@@ -145,11 +146,15 @@ async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Resul
     if inserted {
         jobs::enqueue(&mut tx, jobs::INDEX, &upload.event, &upload.id).await?;
     }
-    sqlx::query("UPDATE uploads SET photo_id = $1 WHERE id = $2")
+    limits::lock_uploads(&mut tx, &upload.event).await?;
+    let ended = sqlx::query("UPDATE uploads SET photo_id = $1 WHERE id = $2 AND photo_id IS NULL")
         .bind(&photo)
         .bind(&upload.id)
         .execute(&mut *tx)
         .await?;
+    if ended.rows_affected() > 0 {
+        limits::end_upload(&mut tx, &upload.event, new.bytes).await?;
+    }
     tx.commit().await?;
     Ok(photo)
 }
@@ -159,7 +164,16 @@ pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
     let staged = upload.staged(app);
     app.face_engine.run(move |_| staged.remove()).await?;
     let mut tx = app.db.write().await?;
-    sqlx::query("DELETE FROM uploads WHERE id = $1").bind(&upload.id).execute(&mut *tx).await?;
+    limits::lock_uploads(&mut tx, &upload.event).await?;
+    let gone = sqlx::query("DELETE FROM uploads WHERE id = $1 RETURNING photo_id")
+        .bind(&upload.id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let photo = gone.map(|row| row.try_get::<Option<String>, _>("photo_id")).transpose()?;
+    if photo == Some(None) {
+        let bytes = i64::try_from(upload.bytes).unwrap_or(i64::MAX);
+        limits::end_upload(&mut tx, &upload.event, bytes).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod complete;
 pub mod dedup;
+mod quota;
 pub mod routes;
 pub mod staging;
 

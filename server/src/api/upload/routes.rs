@@ -15,6 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::complete::{Upload, complete, discard};
+use super::quota;
 use crate::api::folder::check_in_event;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -147,7 +148,7 @@ pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) ->
     }
     let upload = match find_unfinished(&app, event, &new).await? {
         Some(upload) => move_to_folder(&app, upload, new.folder).await?,
-        None => insert_upload(&app, event, new).await?,
+        None => insert_upload(&app, &grant.studio, event, new).await?,
     };
     let location = format!("/api/v1/events/{event}/uploads/{}", upload.id);
     let offset = upload.staged(&app).offset()?;
@@ -198,7 +199,8 @@ async fn move_to_folder(app: &App, upload: Upload, folder: Option<String>) -> Re
     Ok(Upload { folder, ..upload })
 }
 
-async fn insert_upload(app: &App, event: &str, new: UploadHeaders) -> Result<Upload> {
+async fn insert_upload(app: &App, studio: &str, event: &str, new: UploadHeaders) -> Result<Upload> {
+    quota::check_disk(app, new.bytes).await?;
     let now = now_s();
     let upload = Upload {
         id: new_id()?,
@@ -212,7 +214,18 @@ async fn insert_upload(app: &App, event: &str, new: UploadHeaders) -> Result<Upl
     };
     let staged = upload.staged(app);
     app.face_engine.run(move |_| staged.create()).await?;
+    if let Err(failure) = insert_row(app, studio, &upload, now).await {
+        let staged = upload.staged(app);
+        app.face_engine.run(move |_| staged.remove()).await?;
+        return Err(failure);
+    }
+    Ok(upload)
+}
+
+/// Records an upload within the studio's quotas.
+async fn insert_row(app: &App, studio: &str, upload: &Upload, now_unix_s: i64) -> Result<()> {
     let mut tx = app.db.write().await?;
+    quota::reserve(app, &mut tx, studio, upload.bytes).await?;
     sqlx::query(
         "INSERT INTO uploads (id, event_id, folder_id, name, sha256, bytes, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -223,12 +236,12 @@ async fn insert_upload(app: &App, event: &str, new: UploadHeaders) -> Result<Upl
     .bind(&upload.name)
     .bind(&upload.sha256)
     .bind(i64::try_from(upload.bytes).unwrap_or(i64::MAX))
-    .bind(now)
+    .bind(now_unix_s)
     .bind(upload.expires_unix_s)
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(upload)
+    Ok(())
 }
 
 async fn find(app: &App, grant: &Grant, upload: &str) -> Result<Upload> {
@@ -307,7 +320,11 @@ pub async fn append(
         );
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    let offset = receive(&app, &upload, from, body).await?;
+    let received = receive(&app, &upload, from, body).await;
+    if received.as_ref().is_err_and(|failure| failure.kind == ErrorKind::NotAPhoto) {
+        discard(&app, &upload).await?;
+    }
+    let offset = received?;
     let mut answer = HeaderMap::new();
     answer.insert(RESUMABLE, HeaderValue::from_static(VERSION));
     answer.insert(OFFSET, HeaderValue::from(offset));
@@ -325,11 +342,13 @@ pub async fn append(
 ///
 /// # Errors
 /// - `TooLarge` if the body ends after the announced length.
+/// - `NotAPhoto` if the file does not begin as a photo does.
 /// - `BadRequest` if the connection breaks.
 async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result<u64> {
     let (mut offset, mut waiting) = (from, Vec::new());
     let mut parts = body.into_data_stream();
     let mut broken = None;
+    let (mut refused, mut discarded) = (None, 0);
     while let Some(part) = parts.next().await {
         match part {
             Ok(part) => waiting.extend_from_slice(&part),
@@ -338,7 +357,14 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
                 break;
             }
         }
-        if offset + waiting.len() as u64 > upload.bytes {
+        if refused.is_none() && offset == 0 {
+            refused = quota::check_format(&waiting).err();
+        }
+        if refused.is_some() {
+            // The rest is read and not stored: many clients see no response before they have sent the part.
+            discarded += std::mem::take(&mut waiting).len() as u64;
+        }
+        if offset + discarded + waiting.len() as u64 > upload.bytes {
             let detail = format!(
                 "The part ends after the announced length of {} bytes; create an upload with the file's length.",
                 upload.bytes
@@ -351,6 +377,9 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
     }
     if !waiting.is_empty() {
         offset = write(app, upload, offset, &mut waiting).await?;
+    }
+    if let Some(failure) = refused {
+        return Err(failure);
     }
     match broken {
         None => Ok(offset),

@@ -20,9 +20,10 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
 use crate::http::client_address::Encrypted;
+use crate::infra::admission::{EntryPermit, NO_TENANT, Slot};
 use crate::infra::db::{Db, events, memberships};
 use crate::infra::ids::is_id;
-use crate::infra::rate_limit::Subject;
+use crate::infra::rate_limit::{RequestClass, Subject};
 
 /// The verified permissions of a caller in a studio.
 #[derive(Clone, Debug)]
@@ -107,6 +108,7 @@ pub struct SignedIn {
 /// - `NotFound` if the caller has no role in the studio or event.
 /// - `Forbidden` if the caller does not satisfy the rule.
 /// - `Misdirected` if another server holds the event.
+/// - `Busy` if no place for the caller's studio gets free in time.
 pub async fn guard(
     State((app, rule)): State<(App, Rule)>,
     params: RawPathParams,
@@ -114,8 +116,14 @@ pub async fn guard(
     next: Next,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
-    let Err(refusal) = admit(&app, rule, &params, &mut parts).await else {
-        return Ok(next.run(Request::from_parts(parts, body)).await);
+    let refusal = match check_access(&app, rule, &params, &mut parts).await {
+        Ok(tenant) => {
+            let class = request_class(rule, &parts.method);
+            let slot = admit(&app, class, &tenant, &parts).await?;
+            parts.extensions.insert(slot.clone());
+            return Ok(slot.serve(next.run(Request::from_parts(parts, body))).await);
+        }
+        Err(refusal) => refusal,
     };
     let caller = parts.extensions.get::<CallerSlot>().and_then(CallerSlot::get);
     let (caller, code) =
@@ -133,17 +141,27 @@ pub async fn guard(
     Ok((end_session_headers(cookie, encrypted, LocalData::Cache), refusal).into_response())
 }
 
-/// Checks the caller against `rule`, and stores the grant or the session in the request.
-async fn admit(app: &App, rule: Rule, params: &RawPathParams, parts: &mut Parts) -> Result<()> {
-    match rule {
-        Rule::Open => {}
+/// Checks the caller against `rule`, and stores the grant or the session in the request. Returns the tenant whose
+/// places the request takes.
+async fn check_access(
+    app: &App,
+    rule: Rule,
+    params: &RawPathParams,
+    parts: &mut Parts,
+) -> Result<String> {
+    Ok(match rule {
+        Rule::Open => NO_TENANT.to_owned(),
         Rule::Album(right) => {
             let visit = visit(app, rule, right, parts).await?;
+            let tenant = visit.studio.clone();
             parts.extensions.insert(visit);
+            tenant
         }
         Rule::Guest(stage) => {
             let visit = guest(app, rule, stage, parts).await?;
+            let tenant = visit.studio.clone();
             parts.extensions.insert(visit);
+            tenant
         }
         Rule::SignedIn | Rule::Studio(_) | Rule::Event(_) => {
             let caller = Principal::find(parts, app).await?;
@@ -154,10 +172,23 @@ async fn admit(app: &App, rule: Rule, params: &RawPathParams, parts: &mut Parts)
                 )
             })?;
             charge(app, rule, parts, &caller)?;
+            let name = caller.name();
             check(app, rule, caller, params, parts).await?;
+            parts.extensions.get::<Grant>().map_or(name, |grant| grant.studio.clone())
         }
+    })
+}
+
+/// Exchanges the place that the request took on entry for one of its `tenant`, so that the requests of a tenant
+/// that wait take no place from others.
+///
+/// # Errors
+/// - `Busy` if no place gets free in time.
+async fn admit(app: &App, class: RequestClass, tenant: &str, parts: &Parts) -> Result<Slot> {
+    if let Some(entry) = parts.extensions.get::<EntryPermit>() {
+        entry.leave();
     }
-    Ok(())
+    app.admission(class).enter(tenant).await.map(Slot::from)
 }
 
 /// Records the caller for the alerts and charges the caller's rate limit.

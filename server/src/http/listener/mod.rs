@@ -1,6 +1,7 @@
 //! The listener: accepts connections, limits their number overall and per address, closes silent connections
-//! after a time limit, and terminates TLS.
+//! after a time limit and those whose clients read too slowly, and terminates TLS.
 
+mod paced_stream;
 pub mod tls;
 
 use std::collections::HashMap;
@@ -9,7 +10,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -18,10 +18,11 @@ use axum_server::accept::{Accept, DefaultAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use self::paced_stream::PacedStream;
 use crate::config::settings::Settings;
+use crate::infra::open_connections::OpenConnections;
 use crate::infra::telemetry::metrics;
 
 /// Maximum time to receive the headers of a request, and maximum idle time of a connection: 30 s.
@@ -34,6 +35,10 @@ const HEADER_BYTES_MAX: u32 = 32 << 10;
 const BUFFER_BYTES_MAX: usize = 128 << 10;
 /// Maximum number of concurrent requests on an HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
+/// Size of a connection's send buffer in the kernel, 384 KiB, so that a client that does not read holds little
+/// memory, and the server soon notices that it reads slowly. At a round-trip time of 50 ms, a connection sends
+/// about 7 MB/s.
+const SEND_BUFFER_BYTES: usize = 384 << 10;
 /// Interval of HTTP/2 pings: 30 s. Pings detect a peer that has disappeared without closing its connection.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
@@ -59,6 +64,7 @@ pub fn open(
     app: Router,
     listener: TcpListener,
     settings: &Settings,
+    connections: OpenConnections,
     handle: Handle<SocketAddr>,
 ) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
     let encrypted = settings.tls.clone().map(|files| tls::open(&files)).transpose()?;
@@ -75,14 +81,19 @@ pub fn open(
                 let fresh = tokio::spawn(tls::reload_certificate(config.clone(), files));
                 let inner = RustlsAcceptor::new(RustlsConfig::clone(&config));
                 let inner = inner.handshake_timeout(IDLE_MAX);
-                let served =
-                    server.acceptor(LimitingAcceptor { inner, places }).serve(service).await;
+                let served = server
+                    .acceptor(LimitingAcceptor { inner, places, connections })
+                    .serve(service)
+                    .await;
                 fresh.abort();
                 Ok(served?)
             }
             None => {
                 let inner = DefaultAcceptor::new();
-                Ok(server.acceptor(LimitingAcceptor { inner, places }).serve(service).await?)
+                Ok(server
+                    .acceptor(LimitingAcceptor { inner, places, connections })
+                    .serve(service)
+                    .await?)
             }
         }
     })
@@ -107,11 +118,11 @@ struct ConnectionLimiter {
     /// Trusted proxies. They are exempt from the limit per address, because each carries the connections of
     /// many clients.
     trusted: Vec<IpAddr>,
-    taken: Mutex<OpenConnections>,
+    taken: Mutex<TakenSlots>,
 }
 
 #[derive(Default)]
-struct OpenConnections {
+struct TakenSlots {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
 }
@@ -158,22 +169,24 @@ impl Drop for ConnectionSlot {
 struct LimitingAcceptor<A> {
     inner: A,
     places: Arc<ConnectionLimiter>,
+    connections: OpenConnections,
 }
 
-type Accepted<St, Se> = Pin<Box<dyn Future<Output = io::Result<(CountedStream<St>, Se)>> + Send>>;
+type Accepted<St, Se> = Pin<Box<dyn Future<Output = io::Result<(PacedStream<St>, Se)>> + Send>>;
 
 impl<A, S> Accept<TcpStream, S> for LimitingAcceptor<A>
 where
     A: Accept<TcpStream, S>,
     A::Future: Send + 'static,
 {
-    type Stream = CountedStream<A::Stream>;
+    type Stream = PacedStream<A::Stream>;
     type Service = A::Service;
     type Future = Accepted<A::Stream, A::Service>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let place = stream.peer_addr().ok().and_then(|peer| self.places.take(peer.ip()));
-        let Some(place) = place else {
+        let peer = stream.peer_addr().ok();
+        let place = peer.and_then(|peer| Some((peer, self.places.take(peer.ip())?)));
+        let Some((peer, place)) = place else {
             metrics::count_rejected("connections");
             let full = io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections");
             return Box::pin(async move { Err(full) });
@@ -181,57 +194,13 @@ where
         // Responses are small and written whole, so Nagle's algorithm only delays them. A failure to disable
         // it is no reason to refuse the connection.
         let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
+        let connection = self.connections.add(peer);
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
-            Ok((CountedStream { stream, _place: place }, service))
+            Ok((PacedStream::new(stream, connection, place), service))
         })
-    }
-}
-
-/// A connection that frees its slot when it ends.
-struct CountedStream<S> {
-    stream: S,
-    _place: ConnectionSlot,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{AlbumSession, Grant, GuestSession, SignedIn};
+use crate::infra::admission::spawn_held;
 use crate::infra::clock::now_s;
 use crate::infra::db::{Db, along};
 use crate::infra::ids::sha256;
@@ -94,7 +95,7 @@ pub async fn idempotency(State(app): State<App>, request: Request, next: Next) -
     // Runs in a task of its own, so that a client that disconnects gets the stored response on its retry.
     let request = Request::from_parts(parts, Body::from(body));
     let task = run_once(app, id, request, next).instrument(tracing::Span::current());
-    tokio::spawn(task).await.map_err(ApiError::internal)?
+    spawn_held(task).await.map_err(ApiError::internal)?
 }
 
 /// Returns the client's key.

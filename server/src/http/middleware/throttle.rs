@@ -9,13 +9,14 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
 use crate::http::auth::{CallerSlot, Principal, Rule};
-use crate::http::client_address::ClientAddress;
-use crate::infra::admission::Slot;
+use crate::http::client_address::{ClientAddress, own_connection};
+use crate::infra::admission::{EntryPermit, NO_TENANT};
 use crate::infra::alerts::{Alerts, Pattern};
+use crate::infra::long_answer::LongAnswer;
 use crate::infra::rate_limit::RequestClass;
 
 /// Runs before the guard of every API route: charges the rate limit of the client's address, acquires an
-/// admission permit, and sets a time limit (for uploads, a minimum rate of the body). Afterwards reports
+/// admission permit until the caller is known, and sets a time limit (for uploads, a minimum rate of the body). Afterwards reports
 /// errors to the alerts.
 pub async fn throttle(
     State((app, rule)): State<(App, Rule)>,
@@ -24,6 +25,7 @@ pub async fn throttle(
 ) -> Response {
     let class = request_class(rule, request.method());
     let ClientAddress(address) = ClientAddress::of_request(&request, &app.settings);
+    let connection = own_connection(&request, &app.settings);
     if let Err(failure) = app.rate_limiter.charge_address(address, class) {
         return failure.into_response();
     }
@@ -33,6 +35,9 @@ pub async fn throttle(
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     };
+    if let (Some(answer), Some(peer)) = (response.extensions().get::<LongAnswer>(), connection) {
+        answer.set_connection(&app.connections, peer);
+    }
     if let Some(kind) = response.extensions().get::<ErrorKind>() {
         observe_response(&app.alerts, *kind, known.get(), address);
     }
@@ -45,8 +50,9 @@ async fn admitted(
     mut request: Request,
     next: Next,
 ) -> Result<Response> {
-    let place = Slot::from(app.admission(class).enter().await?);
-    request.extensions_mut().insert(place.clone());
+    // The guard exchanges this place for one of the caller's studio.
+    let entry = EntryPermit::of(app.entry().enter(NO_TENANT).await?);
+    request.extensions_mut().insert(entry);
     match class.time_max(app.settings.protection.request_time_max) {
         Some(limit) => {
             let late = |_| {

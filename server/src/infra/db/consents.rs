@@ -4,6 +4,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::limits::{self, LimitKind};
 use super::{BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
 
@@ -78,6 +79,7 @@ pub async fn page(db: &Db, event: &str, paging: &Paging) -> Result<Page<GivenCon
 
 /// Inserts a consent that a guest gave to the studio at its event.
 pub async fn insert(tx: &mut Tx, studio: &str, event: &str, consent: &GivenConsent) -> Result<()> {
+    limits::add(tx, studio, LimitKind::Guests, 1).await?;
     sqlx::query(
         "INSERT INTO guest_consents (id, studio_id, event_id, guest_id, version, event_ends_unix_s, language, \
          given_unix_s, withdrawn_unix_s, purpose, valid_until_unix_s) \

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::{BY_CREATION, BoundValue, Db, Page, PageQuery, Paging, Tx};
+use super::{BY_CREATION, BoundValue, Db, Page, PageQuery, Paging, Tx, limits};
 use crate::error::Result;
 
 /// The condition that an event is not being deleted. Only `events` has this column; a statement with an alias
@@ -43,6 +43,7 @@ pub struct EventPlace {
 }
 
 /// An event and the studio that owns it, by their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedEvent {
     pub id: String,
     pub studio: String,
@@ -223,12 +224,24 @@ pub async fn with_consents(
     query.fetch_all(db.read()).await?.iter().map(owned).collect()
 }
 
+/// Returns the events of a node with an indexing job that may be claimed at `now_unix_s`.
+pub async fn with_due_jobs(db: &Db, node_id: &str, now_unix_s: i64) -> Result<Vec<OwnedEvent>> {
+    let text = format!(
+        "SELECT id, studio_id FROM events WHERE node_id = $1 AND {NOT_DELETING} AND paused = 0 \
+         AND EXISTS (SELECT 1 FROM jobs j WHERE j.event_id = events.id AND j.state = 'ready' \
+         AND j.due_unix_s <= $2)"
+    );
+    let query = sqlx::query(&text).bind(node_id).bind(now_unix_s);
+    query.fetch_all(db.read()).await?.iter().map(owned).collect()
+}
+
 fn owned(row: &AnyRow) -> Result<OwnedEvent> {
     Ok(OwnedEvent { id: row.try_get("id")?, studio: row.try_get("studio_id")? })
 }
 
 /// Deletes an event with all rows that belong to it.
 pub async fn delete(tx: &mut Tx, event: &str) -> Result<()> {
+    limits::subtract_event(tx, event).await?;
     sqlx::query("DELETE FROM events WHERE id = $1").bind(event).execute(&mut **tx).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ pub mod events;
 pub mod folders;
 pub mod guests;
 pub mod jobs;
+pub mod limits;
 pub mod memberships;
 pub mod migrations;
 pub mod pagination;
@@ -24,7 +25,8 @@ use anyhow::{Context as _, Result};
 use picpick_engine::audit::ChainKey;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::infra::admission::{AdmissionControl, AdmissionPermit, current_tenant};
 
 pub use pagination::{BY_CREATION, BoundValue, Page, PageQuery, Paging};
 
@@ -42,16 +44,16 @@ const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
 #[derive(Clone)]
 pub struct Db {
     pool: AnyPool,
-    /// SQLite allows one writer. Transactions queue on this mutex, because waiting inside SQLite ends in an
-    /// error after `busy_timeout`.
-    writer: Option<Arc<Mutex<()>>>,
+    /// SQLite allows one writer. Transactions queue here, because waiting inside SQLite ends in an error after
+    /// `busy_timeout`, and so that the studios take turns.
+    writer: Option<AdmissionControl>,
     audit_key: Option<Arc<ChainKey>>,
 }
 
 /// A write transaction. Dropping it without `commit` rolls it back.
 pub struct Tx {
     inner: sqlx::Transaction<'static, sqlx::Any>,
-    _writer: Option<OwnedMutexGuard<()>>,
+    _writer: Option<AdmissionPermit>,
     audit_key: Option<Arc<ChainKey>>,
 }
 
@@ -75,7 +77,7 @@ impl Db {
             .connect(url)
             .await
             .context("opening the database; check PICPICK_DATABASE_URL and the data folder")?;
-        let db = Self { pool, writer: sqlite.then(Arc::default), audit_key: None };
+        let db = Self { pool, writer: sqlite.then(writer), audit_key: None };
         migrations::run(&db.pool).await.context("migrating the database")?;
         Ok(db)
     }
@@ -101,18 +103,24 @@ impl Db {
         let Some(writer) = &self.writer else {
             return Ok(Tx { inner: self.pool.begin().await?, _writer: None, audit_key });
         };
-        let guard = Arc::clone(writer).lock_owned().await;
+        let turn = writer.enter(&current_tenant()).await;
+        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?;
         // IMMEDIATE takes the write lock at once and waits for it. Without it, a transaction that reads first
         // fails at its first write if another process (the command line, a backup) has written since the
         // read.
         let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Tx { inner, _writer: Some(guard), audit_key })
+        Ok(Tx { inner, _writer: Some(turn), audit_key })
     }
 
     /// Closes all connections, so that SQLite removes its write-ahead log.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Returns the control of the only writer of SQLite. Transactions wait up to 30 s.
+fn writer() -> AdmissionControl {
+    AdmissionControl::new("writer", 1, usize::from(u16::MAX), Duration::from_secs(30))
 }
 
 tokio::task_local! {

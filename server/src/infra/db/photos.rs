@@ -6,6 +6,7 @@ use picpick_engine::PhotoId;
 use sqlx::any::AnyRow;
 use sqlx::{AnyExecutor, Row as _};
 
+use super::limits::{self, LimitKind};
 use super::{BoundValue, Db, Page, PageQuery, Paging, Tx};
 use crate::error::Result;
 
@@ -220,6 +221,7 @@ pub fn content_id(sha256: &str) -> &str {
 /// Inserts a photo unless the event has one with its content id. Returns the id of the event's photo, and
 /// whether it was inserted.
 pub async fn insert(tx: &mut Tx, photo: &PhotoRecord) -> Result<(String, bool)> {
+    limits::add_of_event(tx, &photo.event, LimitKind::StorageBytes, 0).await?;
     let made = sqlx::query(
         "INSERT INTO photos (id, event_id, folder_id, name, sha256, content_id, bytes, media_type, \
          width, height, created_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
@@ -238,12 +240,16 @@ pub async fn insert(tx: &mut Tx, photo: &PhotoRecord) -> Result<(String, bool)> 
     .bind(photo.created_unix_s)
     .execute(&mut **tx)
     .await?;
+    let inserted = made.rows_affected() > 0;
+    if inserted {
+        limits::add_of_event(tx, &photo.event, LimitKind::StorageBytes, photo.bytes).await?;
+    }
     let row = sqlx::query("SELECT id FROM photos WHERE event_id = $1 AND content_id = $2")
         .bind(&photo.event)
         .bind(&photo.content_id)
         .fetch_one(&mut **tx)
         .await?;
-    Ok((row.try_get("id")?, made.rows_affected() > 0))
+    Ok((row.try_get("id")?, inserted))
 }
 
 /// Renames a photo and moves it to `folder`, or out of its folder.
@@ -267,10 +273,17 @@ pub async fn set_folder(tx: &mut Tx, photo: &str, folder: Option<&str>) -> Resul
     Ok(())
 }
 
-/// Deletes a photo with all rows that belong to it.
-pub async fn delete(tx: &mut Tx, photo: &str) -> Result<()> {
-    sqlx::query("DELETE FROM photos WHERE id = $1").bind(photo).execute(&mut **tx).await?;
-    Ok(())
+/// Deletes a photo of `event` with all rows that belong to it.
+pub async fn delete(tx: &mut Tx, event: &str, photo: &str) -> Result<()> {
+    limits::add_of_event(tx, event, LimitKind::StorageBytes, 0).await?;
+    let gone = sqlx::query("DELETE FROM photos WHERE id = $1 AND event_id = $2 RETURNING bytes")
+        .bind(photo)
+        .bind(event)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(gone) = gone else { return Ok(()) };
+    let bytes: i64 = gone.try_get("bytes")?;
+    limits::add_of_event(tx, event, LimitKind::StorageBytes, -bytes).await
 }
 
 /// Returns the rows that `select` finds for the photos of `event` with these content ids. `select` must name

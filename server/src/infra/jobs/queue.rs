@@ -7,18 +7,17 @@ use utoipa::ToSchema;
 use crate::error::Result;
 use crate::infra::backoff::BackoffPolicy;
 use crate::infra::clock::now_s;
+use crate::infra::db::events::{self, OwnedEvent};
 use crate::infra::db::{BoundValue, Db};
 use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
-
-/// Limits a batch to 16 jobs, all of one event. A larger batch delays the time from which an uploaded photo is
-/// found; a smaller batch costs more durable writes per photo.
-const BATCH_SIZE: i64 = 16;
 
 /// The queue of jobs. The back-off doubles from 2 s up to 30 minutes, so that 60 attempts take about a day.
 /// After them, the job's state is `failed` until a member of the studio retries it.
 const JOBS: LeasedQueue = LeasedQueue {
     table: "jobs",
-    claimable: "(state = 'ready' AND due_unix_s <= $1) OR (state = 'running' AND lease_unix_s < $1)",
+    // Jobs whose lease has expired are made ready first (`due_events`), so that the index of an event's ready
+    // jobs serves the claim in order.
+    claimable: "state = 'ready' AND due_unix_s <= $1",
     order: "due_unix_s, created_unix_s",
     lease: "state = 'running', attempts = attempts + 1, lease_unix_s = $4, changed_unix_s = $1",
     lease_s: 600,
@@ -67,19 +66,31 @@ pub struct JobCounts {
     pub paused: bool,
 }
 
-/// Claims a batch of jobs of one event of the data folder `node_id`: the event whose job has been due longest.
-/// Returns the event's id and the jobs, or `None` if no job is due.
-pub async fn claim_batch(db: &Db, node_id: &str) -> Result<Option<(String, Vec<Job>)>> {
-    let own = ClaimScope {
-        condition: "event_id IN (SELECT id FROM events \
-                    WHERE node_id = $3 AND deleting_unix_s IS NULL AND paused = 0)",
-        value: node_id,
+/// Returns the events of the data folder `node_id` that have a job to claim. Makes jobs with an expired lease
+/// ready.
+pub async fn due_events(db: &Db, node_id: &str) -> Result<Vec<OwnedEvent>> {
+    let now = now_s();
+    let expired = "state = 'running' AND lease_unix_s < $1 \
+                   AND event_id IN (SELECT id FROM events WHERE node_id = $2)";
+    let text = format!("SELECT id FROM jobs WHERE {expired} LIMIT 1");
+    let found = sqlx::query(&text).bind(now).bind(node_id).fetch_optional(db.read()).await?;
+    if found.is_some() {
+        let text = format!("UPDATE jobs SET state = 'ready', lease_unix_s = 0 WHERE {expired}");
+        let mut tx = db.write().await?;
+        sqlx::query(&text).bind(now).bind(node_id).execute(&mut *tx).await?;
+        tx.commit().await?;
+    }
+    events::with_due_jobs(db, node_id, now).await
+}
+
+/// Claims at most `limit` jobs of an event, those that have been due longest.
+pub async fn claim_batch(db: &Db, event: &str, limit: i64) -> Result<Vec<Job>> {
+    let scope = ClaimScope {
+        condition: "event_id = $3 AND EXISTS (SELECT 1 FROM events e WHERE e.id = $3 \
+                    AND e.deleting_unix_s IS NULL AND e.paused = 0)",
+        value: event,
     };
-    let Some(event) = JOBS.find_due(db, "event_id", Some(own), 1).await?.pop() else {
-        return Ok(None);
-    };
-    let scope = ClaimScope { condition: "event_id = $3", value: &event };
-    let rows = JOBS.claim(db, scope, BATCH_SIZE).await?;
+    let rows = JOBS.claim(db, scope, limit).await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in &rows {
         let photo: Option<String> = row.try_get("photo_id")?;
@@ -93,7 +104,7 @@ pub async fn claim_batch(db: &Db, node_id: &str) -> Result<Option<(String, Vec<J
             });
         }
     }
-    Ok((!jobs.is_empty()).then_some((event, jobs)))
+    Ok(jobs)
 }
 
 /// Records the outcomes of claimed jobs and releases their leases.

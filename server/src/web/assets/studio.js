@@ -37,6 +37,26 @@ async function showKeys() {
   );
 }
 
+const gib = (bytes) => `${(bytes / 2 ** 30).toLocaleString(undefined, { maximumFractionDigits: 1 })} GiB`;
+const LIMITS = {
+  storage_bytes: ["Photos", gib],
+  open_uploads: ["Unfinished uploads", (count) => count.toLocaleString()],
+  upload_bytes: ["Size of unfinished uploads", gib],
+  guests: ["Registered guests", (count) => count.toLocaleString()],
+};
+
+// Members without the right to see the figures get none.
+async function showLimits() {
+  const limits = await call("GET", `/studios/${studio.id}/limits`).catch(() => []);
+  byId("usage").hidden = limits.length === 0;
+  byId("limits").replaceChildren(
+    ...limits.filter(({ kind }) => kind in LIMITS).map(({ kind, used, max }) => {
+      const [name, shown] = LIMITS[kind];
+      return row(name, `${shown(used)} of ${shown(max)}`);
+    }),
+  );
+}
+
 onSubmit(byId("new-event"), async ({ name, legal_basis }) => {
   const event = await call("POST", `/studios/${studio.id}/events`, { name, legal_basis });
   location.assign(`/studio/events/${event.id}`);
@@ -59,3 +79,4 @@ onSubmit(byId("new-key"), async (given) => {
 ready();
 await showEvents();
 await showKeys();
+await showLimits();

@@ -24,6 +24,10 @@ pub fn page() -> Markup {
                 (outcome())
             }
         }
+        section #usage aria-labelledby="usage-title" hidden {
+            h2 #usage-title { "Usage" }
+            ul #limits .rows {}
+        }
         details.card {
             summary { "Upload from the command line" }
             p { "An API key lets a program upload photos to this studio. The key is shown once." }

@@ -37,6 +37,8 @@ pub struct Components {
     pub photo_store: PhotoStore,
     pub jobs: JobSignals,
     pub upload_locks: UploadLocks,
+    /// Locks of the events in which an erasure runs.
+    pub erasure_locks: UploadLocks,
     /// Permits to hold a whole photo in memory while the server checks it or makes a derivative.
     pub photo_memory: Semaphore,
     pub archives: ArchiveLimits,
@@ -115,6 +117,7 @@ impl App {
             photo_store,
             jobs: JobSignals::default(),
             upload_locks: UploadLocks::default(),
+            erasure_locks: UploadLocks::default(),
             photo_memory: Semaphore::new(PHOTOS_IN_MEMORY_MAX),
             archives: ArchiveLimits::default(),
             secret_hasher: SecretHasher::default(),

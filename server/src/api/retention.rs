@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use super::album;
-use super::erasure::event::resume_removals;
 use super::event::terms::record_replaced;
 use super::upload::recover;
 use crate::app::App;
@@ -11,15 +10,12 @@ use crate::http::middleware;
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
 /// Runs the retention job at once and then every [`RETENTION_EVERY`], until the service stops. The job
-/// records terms that a migration has replaced, purges events whose end date has passed, recovers
-/// uploads, and deletes expired idempotent responses and album sessions.
+/// records terms that a migration has replaced, recovers uploads, and deletes expired idempotent responses
+/// and album sessions. `api/erasure` purges events whose end date has passed.
 pub async fn run_retention(app: App) {
     loop {
         if let Err(failure) = record_replaced(&app).await {
             tracing::error!(reason = failure.reason(), "recording replaced terms failed");
-        }
-        if let Err(failure) = resume_removals(&app).await {
-            tracing::error!(reason = failure.reason(), "event purge failed");
         }
         if let Err(failure) = recover(&app).await {
             tracing::error!(reason = failure.reason(), "upload recovery failed");

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use picpick_engine::DataDir;
-use picpick_engine::receipts::{PublicKey, PurgeSubject, Receipt, ReceiptBody};
+use picpick_engine::receipts::{PublicKey, PurgeSubject, Receipt, ReceiptBody, Requester};
 use serde::Serialize;
 
 use super::context::{Context, read_file};
@@ -236,6 +236,16 @@ pub fn describe(receipt: &ReceiptBody) -> String {
         }
         None => text += "  backups     none contain its encrypted rows\n",
     }
+    if let Some(details) = &receipt.details {
+        let by = details.requested_by.map_or("unknown", requester);
+        text += &format!("  requested   by {by}\n");
+        if details.templates.is_some_and(|templates| templates > 0) {
+            text += "  template    the guest's face template\n";
+        }
+        if details.opt_out {
+            text += "  opt-out     the person's template stays, to keep their faces in later photos out\n";
+        }
+    }
     if let Some(audit) = &receipt.audit {
         text += &format!("  audit log   entry {}, hash {}\n", audit.number, audit.hash);
     }
@@ -244,6 +254,16 @@ pub fn describe(receipt: &ReceiptBody) -> String {
 
 fn number(count: Option<u64>) -> String {
     count.map_or_else(|| "unknown".into(), |count| format::thousands(count as usize))
+}
+
+fn requester(requester: Requester) -> &'static str {
+    match requester {
+        Requester::Guest => "the guest",
+        Requester::Person => "a person in the photos, through the studio",
+        Requester::Studio => "the studio",
+        Requester::Operator => "the operator",
+        Requester::Retention => "the retention policy",
+    }
 }
 
 fn subject(subject: PurgeSubject) -> &'static str {

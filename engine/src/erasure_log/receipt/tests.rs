@@ -21,6 +21,7 @@ fn body(erasure: u64) -> ReceiptBody {
         backups_expire_unix_s: None,
         public_key: String::new(),
         audit: None,
+        details: None,
     }
 }
 

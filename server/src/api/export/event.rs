@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use axum::response::Response;
+use picpick_engine::suppressions::{SuppressionKind, SuppressionOverview};
 use serde::Serialize;
 
 use crate::api::album::feedback::{self, AlbumFeedback};
@@ -33,6 +34,20 @@ struct ExportedPhoto {
     created_unix_s: i64,
 }
 
+/// A person whose faces are hidden until they are erased, or are kept out of the event.
+#[derive(Serialize)]
+pub struct SuppressedPerson {
+    /// The erasure that hides or has erased the faces.
+    erasure: String,
+    /// `hidden` or `opt_out`.
+    kind: &'static str,
+    /// Photos with hidden faces.
+    photos: usize,
+    faces: usize,
+    /// Faces in later photos that were not stored.
+    omitted_faces: u64,
+}
+
 /// The contents of `event.json`.
 #[derive(Serialize)]
 struct EventExport<'a> {
@@ -43,6 +58,8 @@ struct EventExport<'a> {
     albums: &'a [AlbumFeedback],
     /// The guests with their contacts, consents and photos.
     guests: &'a [GuestExport],
+    /// People whose faces no result of the event contains, without templates.
+    suppressed: &'a [SuppressedPerson],
 }
 
 /// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
@@ -55,6 +72,7 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let photos = listed(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
+    let suppressed = suppressed(&app, &event.id).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
@@ -62,7 +80,7 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
         // The caller's access may end while the archive is sent.
         let check = || here.block_on(grant.check_held(&app.db));
-        write(&app, &event, (&photos, &albums, &guests), check, archive)
+        write(&app, &event, (&photos, &albums, &guests, &suppressed), check, archive)
     }))
 }
 
@@ -88,15 +106,39 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
     Ok(photos::all_filed(&app.db, event).await?.into_iter().map(entry).collect())
 }
 
+async fn suppressed(app: &App, event: &str) -> Result<Vec<SuppressedPerson>> {
+    let name = event.to_owned();
+    let all = app
+        .face_engine
+        .run(move |faces| Ok(faces.open_collection(&name)?.collection.suppression_overviews()))
+        .await?;
+    let person = |of: SuppressionOverview| SuppressedPerson {
+        erasure: of.id.to_string(),
+        kind: match of.kind {
+            SuppressionKind::Hidden => "hidden",
+            SuppressionKind::OptOut => "opt_out",
+        },
+        photos: of.photos,
+        faces: of.faces,
+        omitted_faces: of.omitted,
+    };
+    Ok(all.into_iter().map(person).collect())
+}
+
+/// The lists of `event.json`.
+type Listed<'a> =
+    (&'a [ExportedPhoto], &'a [AlbumFeedback], &'a [GuestExport], &'a [SuppressedPerson]);
+
 /// Writes the archive; calls `check` before each photo and stops with its error.
 fn write(
     app: &App,
     event: &Event,
-    (photos, albums, guests): (&[ExportedPhoto], &[AlbumFeedback], &[GuestExport]),
+    (photos, albums, guests, suppressed): Listed<'_>,
     check: impl Fn() -> Result<()>,
     archive: &mut ZipStream,
 ) -> Result<()> {
-    let contents = EventExport { format: "picpick event 1", event, photos, albums, guests };
+    let contents =
+        EventExport { format: "picpick event 1", event, photos, albums, guests, suppressed };
     let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
     archive.add("event.json", &contents)?;
     let sealer = app.face_engine.sealer(&event.id)?;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use picpick_engine::indexing::Sink;
+use picpick_engine::receipts::Requester;
 use picpick_engine::{Collection, DataDir, Face, FaceId, Photo, PhotoId, RetentionPolicy};
 use serde::Serialize;
 
@@ -73,7 +74,8 @@ fn measure(setup: &Setup, args: &PurgeArgs, folder: &std::path::Path) -> Result<
             }
             begun.elapsed()
         });
-        let purged = data.purge(NAME).map(|receipt| (receipt.receipt, begun.elapsed()));
+        let purged =
+            data.purge(NAME, Requester::Operator).map(|receipt| (receipt.receipt, begun.elapsed()));
         done.store(true, Ordering::Relaxed);
         (watcher.join(), purged)
     });

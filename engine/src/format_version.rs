@@ -10,8 +10,9 @@ pub(crate) const DATA_FORMAT: u32 = 1;
 /// Format of the keyring's `keys.toml`. Format 1 had no signing key; format 2 had no checkpoint.
 pub(crate) const KEYRING_FORMAT: u32 = 3;
 /// Format of a collection's store: its row kinds. Format 1 had no canaries and no state row; format 2 had no
-/// guests and no owner settings. Opening a store of format 1 or 2 raises the number and changes no other row.
-pub(crate) const STORE_FORMAT: u32 = 3;
+/// guests and no owner settings; format 3 had no suppressions, whose faces an older program would show. Opening a
+/// store of an older format raises the number and changes no other row.
+pub(crate) const STORE_FORMAT: u32 = 4;
 /// Format of a sealed row's bytes. The number is part of every row's authenticated context.
 pub(crate) const ROW_FORMAT: u32 = 1;
 

@@ -1,4 +1,4 @@
-//! 128-bit ids of collections, photos, faces and guests.
+//! 128-bit ids of collections, photos, faces, guests and suppressions.
 //!
 //! The ids of photos and faces are hashes of their content, so that indexing a photo a second time adds
 //! nothing.
@@ -60,6 +60,12 @@ id!(
     /// The id of a guest of one collection: random, so that it does not disclose the person.
     GuestId,
     "guest"
+);
+
+id!(
+    /// The id of a suppression of one collection; the caller chooses it.
+    SuppressionId,
+    "suppression"
 );
 
 impl GuestId {

@@ -35,6 +35,7 @@ mod picture;
 mod pipeline;
 mod quality;
 mod store;
+mod suppression;
 mod template;
 
 pub use collection::{
@@ -48,7 +49,7 @@ pub use decode::DecodeLimits;
 pub use embed::Precision;
 pub use error::{Error, Result};
 pub use face::{Face, Photo};
-pub use ids::{CollectionId, FaceId, GuestId, PhotoId};
+pub use ids::{CollectionId, FaceId, GuestId, PhotoId, SuppressionId};
 pub use matcher::MatchKind;
 pub use models::manifest::Pack;
 pub use models::runtime::{Provider, Runtime};
@@ -63,6 +64,11 @@ pub use template::{Subject, Template};
 pub mod guests {
     pub use crate::collection::GuestPhotos;
     pub use crate::guest::{Claim, Guest, NewMatch};
+}
+
+/// People whose faces a collection does not show.
+pub mod suppressions {
+    pub use crate::suppression::{SuppressionKind, SuppressionOverview};
 }
 
 /// Indexing of many photos, with bounded queues and bounded memory.
@@ -82,7 +88,8 @@ pub mod receipts {
     pub use crate::crypto::{ChainHead, PublicKey};
     pub use crate::data_dir::{CollectionResidue, Residue};
     pub use crate::erasure_log::{
-        Exclusion, PurgeSubject, Receipt, ReceiptBody, ScanExtent, declare_freed_memory_overwritten,
+        ErasureDetails, Exclusion, PurgeSubject, Receipt, ReceiptBody, Requester, ScanExtent,
+        declare_freed_memory_overwritten,
     };
 }
 

@@ -37,6 +37,8 @@ pub struct Components {
     pub photo_store: PhotoStore,
     pub jobs: JobSignals,
     pub upload_locks: UploadLocks,
+    /// Locks of the events in which an erasure runs.
+    pub erasure_locks: UploadLocks,
     /// Permits to hold a whole photo in memory while the server checks it or makes a derivative.
     pub photo_memory: PhotoMemory,
     /// The places of archives, exports, large downloads and streams.
@@ -154,6 +156,7 @@ impl App {
             photo_memory: PhotoMemory::default(),
             places: Places::default(),
             connections: OpenConnections::default(),
+            erasure_locks: UploadLocks::default(),
             secret_hasher: SecretHasher::default(),
             readiness: ReadinessCache::default(),
             challenges: ChallengeRegistry::default(),

@@ -18,7 +18,8 @@ use utoipa_axum::routes;
 use crate::api::album::{download_all, feedback, links, routes as albums, visitor};
 use crate::api::studio::{invitations, keys, members};
 use crate::api::{
-    account, coverage, event, guest, matching, people, photo, search, studio, upload,
+    account, coverage, erasure, event, guest, matching, people, photo, privacy, search, studio,
+    upload,
 };
 use crate::app::App;
 use crate::error::ApiError;
@@ -109,8 +110,8 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadPhotos),          routes!(photo::routes::show))
         .add(Event(A::ManagePhotos),        routes!(photo::routes::change))
         .add(Event(A::ManagePhotos),        routes!(photo::bulk::change))
-        .add(Event(A::ManagePhotos),        routes!(crate::api::erasure::photos::remove_many))
-        .add(Event(A::ManagePhotos),        routes!(crate::api::erasure::photos::remove))
+        .add(Event(A::ManagePhotos),        routes!(erasure::photos::remove_many))
+        .add(Event(A::ManagePhotos),        routes!(erasure::photos::remove))
         .add(Event(A::ReadPhotos),          routes!(photo::files::original))
         .add(Event(A::ReadPhotos),          routes!(photo::files::web))
         .add(Event(A::ReadPhotos),          routes!(photo::files::thumb))
@@ -179,6 +180,23 @@ fn guests_table(api: Api) -> Api {
 }
 
 #[rustfmt::skip]
+fn privacy_table(api: Api) -> Api {
+    api
+        // Erasures of guests and of faces
+        .add(Event(A::ManageGuests),        routes!(privacy::erasures::list))
+        .add(Event(A::EraseFaces),          routes!(privacy::erasures::create))
+        .add(Event(A::UndoErasures),        routes!(privacy::erasures::undo))
+        .add(Open,                          routes!(erasure::undo::by_link))
+        // People in photos
+        .add(Open,                          routes!(privacy::removal::create))
+        .add(Event(A::ManageGuests),        routes!(privacy::removal::list))
+        .add(Event(A::ManageGuests),        routes!(privacy::removal::decline))
+        .add(Event(A::ReadEvent),           routes!(privacy::notice::show))
+        .add(Event(A::ManageEvent),         routes!(privacy::notice::change))
+        .add(Studio(A::ReadAudit),          routes!(privacy::log::list))
+}
+
+#[rustfmt::skip]
 fn albums_table(api: Api) -> Api {
     api
         // The studio's side
@@ -208,7 +226,7 @@ fn albums_table(api: Api) -> Api {
 /// Returns the routes of the API, relative to `/api/v1`, and its OpenAPI document with full paths.
 fn nested(app: &App) -> (Router<App>, OpenApi) {
     let (routes, mut described) =
-        guests_table(albums_table(faces_table(table(Api::new(app))))).finish();
+        privacy_table(guests_table(albums_table(faces_table(table(Api::new(app)))))).finish();
     let paths = std::mem::take(&mut described.paths.paths);
     described.paths.paths =
         paths.into_iter().map(|(path, item)| (format!("/api/v1{path}"), item)).collect();
@@ -233,6 +251,7 @@ pub fn build_app(app: App, hosts: AllowedHosts) -> Router {
         .merge(web::security_txt::routes(&app))
         .merge(crate::web::album::routes(&app))
         .merge(crate::web::guest::routes(&app))
+        .merge(web::privacy::routes(&app))
         .merge(crate::http::health::routes())
         .fallback(middleware::no_such_route)
         .method_not_allowed_fallback(middleware::no_such_method)

@@ -107,7 +107,7 @@ fn listen(
 /// Starts the background loops that run until the service stops.
 fn spawn_keepers(app: &App) -> [JoinHandle<()>; 8] {
     [
-        tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
+        tokio::spawn(crate::api::erasure::schedule::run_erasures(app.clone())),
         tokio::spawn(guest::run_notifications(app.clone())),
         tokio::spawn(run_memory_trim()),
         tokio::spawn(run_retention(app.clone())),

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use picpick_engine::guests::{Claim, Guest};
 use picpick_engine::indexing::{RunOptions, index_photos};
-use picpick_engine::receipts::PurgeSubject;
+use picpick_engine::receipts::{PurgeSubject, Requester};
 use picpick_engine::thresholds::ThresholdOffset;
 use picpick_engine::{
     Collection, DataDir, DecodeLimits, Error, Face, FaceId, GuestId, Pack, PhotoId, Pipeline,
@@ -206,7 +206,7 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
     event.collection.set_threshold_offset(ThresholdOffset::MAX).unwrap();
     assert_eq!(mine(&event, &guest), no);
     let shown = event.seen(&guest).len() as u64;
-    let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
+    let receipt = event.collection.erase_guest(&guest.id, true, Requester::Guest).unwrap();
     assert_eq!(receipt.receipt.faces, Some(shown));
     event.collection.set_threshold_offset(ThresholdOffset::default()).unwrap();
     let again = guest_between(&event, face, 0.02..0.1);
@@ -222,7 +222,7 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
         event.collection.set_threshold_offset(stricter).unwrap();
         assert_eq!(mine(&event, &guest), yes, "shown as confirmed");
         let shown = event.seen(&guest).len() as u64;
-        let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
+        let receipt = event.collection.erase_guest(&guest.id, true, Requester::Guest).unwrap();
         assert_eq!(receipt.receipt.faces, Some(shown - retained), "{stricter:?}");
     }
 }
@@ -266,7 +266,7 @@ fn new_photos_are_matched_with_known_guests_once() {
 fn an_erased_guest_leaves_nothing_and_does_not_come_back() {
     let event = Event::of(&PHOTOS);
     let (one, other) = (event.add_guest("obama.jpg"), event.add_guest("biden.jpg"));
-    let receipt = event.collection.erase_guest(&one.id, false).unwrap();
+    let receipt = event.collection.erase_guest(&one.id, false, Requester::Guest).unwrap();
     assert_eq!(receipt.receipt.subject, PurgeSubject::Person);
     assert_eq!((receipt.receipt.faces, receipt.receipt.residue), (Some(0), 0));
     let gone = |event: &Event| {
@@ -282,13 +282,13 @@ fn an_erased_guest_leaves_nothing_and_does_not_come_back() {
     // The erasure with `false` has left the faces in the photos, so a new guest finds them.
     let again = event.add_guest("obama.jpg");
     assert_eq!(event.seen(&again).len(), 2);
-    let receipt = event.collection.erase_guest(&again.id, true).unwrap();
+    let receipt = event.collection.erase_guest(&again.id, true, Requester::Guest).unwrap();
     assert_eq!(receipt.receipt.faces, Some(2));
     let third = event.add_guest("obama.jpg");
     assert!(event.seen(&third).is_empty());
     event.add(&PHOTOS);
     assert!(event.seen(&third).is_empty(), "photos that are put again do not restore the faces");
-    let missing = event.collection.erase_guest(&one.id, false);
+    let missing = event.collection.erase_guest(&one.id, false, Requester::Guest);
     assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
     event.add(&PARTY);
     assert_eq!(event.data.scan(&[]).unwrap().found(), 0);

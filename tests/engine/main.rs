@@ -5,3 +5,4 @@ mod guests;
 mod liveness;
 mod model_based;
 mod object_stores;
+mod suppressions;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use picpick_engine::indexing::Sink;
+use picpick_engine::receipts::Requester;
 use picpick_engine::{Collection, DataDir, FaceId, Pack, Photo, PhotoId, Scoring, Template};
 use picpick_tests::{Rng, synthetic, times};
 
@@ -187,7 +188,7 @@ impl ModelTest {
 
     fn purge(&mut self) -> &'static str {
         self.collection = None;
-        let receipt = self.data.purge("Event").unwrap().receipt;
+        let receipt = self.data.purge("Event", Requester::Operator).unwrap().receipt;
         assert_eq!(receipt.photos, Some(self.model.photos.len() as u64));
         self.model = Model::default();
         self.data.create("Event", self.pack.id(), &synthetic::keep()).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use picpick_engine::indexing::Sink;
-use picpick_engine::receipts::Receipt;
+use picpick_engine::receipts::{Receipt, Requester};
 use picpick_engine::{Collection, DataDir, Pack};
 use picpick_tests::harness::copy;
 use picpick_tests::power_cut::{Cut, Power};
@@ -108,7 +108,8 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
         let about = format!("killed at call {call}, round {round}: {:?}", data.warnings());
         assert!(!data.warnings().iter().any(|remark| remark.contains("could not")), "{about}");
         if data.collection("gone").is_ok() {
-            data.purge("gone").unwrap_or_else(|error| panic!("{about}: {error}"));
+            data.purge("gone", Requester::Operator)
+                .unwrap_or_else(|error| panic!("{about}: {error}"));
         } else {
             key_gone += 1;
         }

@@ -24,6 +24,7 @@ const PAGES: &[&str] = &[
     "/studio/events/0123/guests",
     "/studio/events/0123/people",
     "/studio/events/0123/coverage",
+    "/studio/events/0123/privacy",
     "/studio/events/0123/albums",
     "/studio/events/0123/settings",
 ];
@@ -151,7 +152,15 @@ fn guest_pages_are_strict_and_small() {
     let entry = link.split_once("/g/").map(|(_, token)| format!("/g/{token}")).unwrap();
     service.remember(entry.trim_start_matches("/g/"));
     let reader = Reader::new(&service);
-    for path in [entry.clone(), format!("{entry}/ask"), "/g/enter".into(), "/g/notify".into()] {
+    for path in [
+        entry.clone(),
+        format!("{entry}/ask"),
+        "/g/enter".into(),
+        "/g/notify".into(),
+        "/g/undo".into(),
+        format!("/privacy/{event}"),
+        format!("/privacy/{event}/request"),
+    ] {
         let read = reader.get(&path);
         assert_eq!(read.status, 200, "{path}");
         is_strict(&path, &read);

@@ -24,6 +24,7 @@ const ONLY_USERS: [(&str, &[&str]); 12] = [
             "engine/src/store/guests.rs",
             "engine/src/people/corrections_codec.rs",
             "engine/src/store/recovery_state.rs",
+            "engine/src/store/suppressions.rs",
             "engine/src/crypto/entry.rs",
         ],
     ),

@@ -39,7 +39,7 @@ pub const ENGINE: Layers = Layers {
         &["backup", "collection"],
         &["data_dir"],
         &["erasure_log", "pipeline", "store"],
-        &["guest", "liveness"],
+        &["guest", "liveness", "suppression"],
         &["calibrate", "template"],
         &["coverage", "embed", "matcher", "people"],
         &["align", "face", "quality"],

@@ -135,6 +135,10 @@ impl DataDir {
         durable::remove_folder(&fresh)?;
         let store = Store::create(&fresh, entry.id, keys)?;
         fill(&store, object_store, entry.id, &header, &rows)?;
+        // Faces that were hidden after the backup stay hidden, and faces that were shown again stay shown.
+        if let Some(current) = &held {
+            store.copy_suppressions(current)?;
+        }
         drop(store);
         // The store is opened again to read the restored state and canaries. `count` fails if a row is
         // damaged.

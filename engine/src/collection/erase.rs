@@ -4,22 +4,25 @@
 //! The log entry is write-ahead: when the collection is opened next, it carries out every erasure that a
 //! crash interrupted or that a restored backup lacks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use super::Collection;
 use super::people::try_read_corrections;
+use super::suppressions::SuppressionList;
 use crate::clock::unix_now_s;
 use crate::data_dir::check_no_residue;
 use crate::erasure_log::{
-    ErasedData, Erasure, ErasureLog, Exclusion, PurgeSubject, Receipt, ReceiptBody, ScanExtent,
+    ErasedData, ErasedSuppression, Erasure, ErasureDetails, ErasureLog, Exclusion, PurgeSubject,
+    Receipt, ReceiptBody, Requester, ScanExtent,
 };
 use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::fs::residue_scan::PatternSet;
-use crate::ids::{CollectionId, FaceId, GuestId, PhotoId};
+use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, SuppressionId};
 use crate::people::Corrections;
-use crate::store::{OwnerSetting, Store};
+use crate::store::{Key, OwnerSetting, Store};
+use crate::suppression::{Suppression, SuppressionKind};
 
 /// The erasures of one collection that have no receipt yet.
 pub(super) struct PendingErasures {
@@ -41,6 +44,15 @@ struct ErasureOutcome {
     thinned: Vec<Photo>,
     /// The erased faces whose rows could be read.
     gone: HashSet<FaceId>,
+}
+
+/// The person of an erasure of faces, and what ends with their faces.
+#[derive(Clone, Copy)]
+struct FacesSubject<'a> {
+    /// Whether the faces are all faces of one person.
+    person: bool,
+    guest: Option<&'a GuestId>,
+    suppression: Option<ErasedSuppression>,
 }
 
 impl PendingErasures {
@@ -85,11 +97,11 @@ impl Collection {
     /// - `Io`, `Store`, `Keyring`, `Damaged`: a step could not be completed; the erasure may stay pending.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
-        self.delete_photos_locked(ids)
+        self.delete_photos_locked(ids, Requester::Operator)
     }
 
     /// Erases photos as [`Collection::delete_photos`] does, ignoring ids of photos that the collection does
-    /// not have, and then calls `then` before a face can be added again. The receipt is `None` if the
+    /// not have, for `requester`, and then calls `then` before a face can be added again. The receipt is `None` if the
     /// collection has none of the photos. After an error, `then` was not called.
     ///
     /// # Errors
@@ -97,6 +109,7 @@ impl Collection {
     pub fn delete_photos_then<T>(
         &self,
         ids: &[PhotoId],
+        requester: Requester,
         then: impl FnOnce() -> T,
     ) -> Result<(Option<Receipt>, T)> {
         let _alone = self.lock_erasures()?;
@@ -106,19 +119,19 @@ impl Collection {
         };
         let receipt = match known.is_empty() {
             true => None,
-            false => Some(self.delete_photos_locked(&known)?),
+            false => Some(self.delete_photos_locked(&known, requester)?),
         };
         Ok((receipt, then()))
     }
 
     /// Erases photos as `delete_photos` does. The caller holds `erasure_lock` exclusively.
-    fn delete_photos_locked(&self, ids: &[PhotoId]) -> Result<Receipt> {
+    fn delete_photos_locked(&self, ids: &[PhotoId], requester: Requester) -> Result<Receipt> {
         let mut gallery = self.gallery_mut();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
         }
         let names = ids.iter().map(|id| self.row_name(id)).collect::<Result<Vec<_>>>()?;
-        let (erasure, done) = self.begin(ErasedData::Photos(names))?;
+        let (erasure, done) = self.begin(ErasedData::Photos(names), requester)?;
         for id in ids {
             gallery.remove(id);
         }
@@ -135,7 +148,7 @@ impl Collection {
     /// - `Seal`, `Damaged`: the row of one of the photos is damaged.
     pub fn delete_faces(&self, ids: &[FaceId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
-        self.erase_faces(ids, false, None)
+        self.erase_known_faces(ids, false, None, Requester::Operator)
     }
 
     /// Erases faces of one person, at the person's request, as `delete_faces` does. The receipt's subject is
@@ -145,7 +158,7 @@ impl Collection {
     /// - `NotFound`, `Residue`, `Io`, `Store`, `Keyring`, `Seal`, `Damaged`: as for `delete_faces`.
     pub fn erase_person(&self, ids: &[FaceId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
-        self.erase_faces(ids, true, None)
+        self.erase_known_faces(ids, true, None, Requester::Operator)
     }
 
     /// Erases a guest's template. If `faces` is true, also erases all faces that match the guest, so that no
@@ -155,38 +168,82 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
     /// - `Residue`, `Io`, `Store`, `Keyring`, `Seal`, `Damaged`: as for `delete_faces`.
-    pub fn erase_guest(&self, id: &GuestId, faces: bool) -> Result<Receipt> {
+    pub fn erase_guest(&self, id: &GuestId, faces: bool, requester: Requester) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         let guest = self.guest(id)?;
         let theirs = if faces { self.gallery().faces_of_guest(&guest)? } else { Vec::new() };
-        self.erase_faces(&theirs, true, Some(id))
+        self.erase_known_faces(&theirs, true, Some(id), requester)
     }
 
-    /// Erases faces and the guest `guest`, if given. The caller holds `erasure_lock` exclusively.
-    fn erase_faces(
+    /// Erases the faces that a suppression hides, also those of photos that were added since, and ends the
+    /// suppression. With `opt_out`, the suppression stays as an opt-out instead.
+    ///
+    /// # Errors
+    /// - `NotFound`: no suppression with this id hides faces: it was lifted, or its faces are erased.
+    /// - `Residue`, `Io`, `Store`, `Keyring`, `Seal`, `Damaged`: as for `delete_faces`.
+    pub fn erase_suppressed(
+        &self,
+        id: &SuppressionId,
+        opt_out: bool,
+        requester: Requester,
+    ) -> Result<Receipt> {
+        let _alone = self.lock_erasures()?;
+        let missing = || Error::NotFound { kind: "suppression", id: id.to_string() };
+        let hidden = self.suppressions().find(id).filter(|of| of.kind == SuppressionKind::Hidden);
+        let hidden = hidden.ok_or_else(missing)?;
+        let ended = ErasedSuppression { name: self.store.suppression_name(id)?, opt_out };
+        let faces: Vec<FaceId> = hidden.faces.keys().copied().collect();
+        let subject = FacesSubject { person: true, guest: None, suppression: Some(ended) };
+        self.erase_faces(&hidden.photos(), &faces, subject, requester)
+    }
+
+    /// Erases faces of the gallery, and the guest `guest`, if given. The caller holds `erasure_lock`
+    /// exclusively.
+    fn erase_known_faces(
         &self,
         ids: &[FaceId],
         person: bool,
         guest: Option<&GuestId>,
+        requester: Requester,
     ) -> Result<Receipt> {
-        let mut gallery = self.gallery_mut();
-        let mut photos = Vec::with_capacity(ids.len());
+        let mut photos = BTreeSet::new();
         for id in ids {
             let missing = || Error::NotFound { kind: "face", id: id.to_string() };
-            photos.push(gallery.face(id).ok_or_else(missing)?.photo);
+            photos.insert(self.gallery().face(id).ok_or_else(missing)?.photo);
         }
-        photos.sort_unstable();
-        photos.dedup();
+        let subject = FacesSubject { person, guest, suppression: None };
+        self.erase_faces(&photos, ids, subject, requester)
+    }
+
+    /// Erases the faces `ids` of the photos `photos`. The caller holds `erasure_lock` exclusively.
+    fn erase_faces(
+        &self,
+        photos: &BTreeSet<PhotoId>,
+        ids: &[FaceId],
+        subject: FacesSubject<'_>,
+        requester: Requester,
+    ) -> Result<Receipt> {
+        let FacesSubject { person, guest, suppression } = subject;
+        let mut gallery = self.gallery_mut();
         let rows = photos.iter().map(|id| self.row_name(id)).collect::<Result<Vec<_>>>()?;
         let names = ids.iter().map(|id| self.store.face_name(id));
         let faces = names.collect::<Result<Vec<_>>>()?;
         let name = guest.map(|id| self.store.guest_name(id)).transpose()?;
-        let what = ErasedData::Faces { person, rows, faces: faces.clone(), guest: name };
+        let what =
+            ErasedData::Faces { person, rows, faces: faces.clone(), guest: name, suppression };
         // The lock is held so that no other thread writes the guest's row again after its deletion.
         let mut guests = self.guests();
-        let (erasure, done) = self.begin(what)?;
+        let (erasure, mut done) = self.begin(what, requester)?;
         self.erased_faces().extend(faces);
-        done.thinned.iter().try_for_each(|photo| gallery.add(photo))?;
+        let mut suppressions = self.suppressions();
+        if suppression.is_some() {
+            *suppressions = SuppressionList::of(self.store.suppressions()?);
+        }
+        for photo in &mut done.thinned {
+            suppressions.remove_hidden(photo);
+            gallery.add(photo)?;
+        }
+        drop(suppressions);
         gallery.people.forget(&done.gone);
         guest.inspect(|id| guests.forget(id));
         drop(guests);
@@ -200,8 +257,8 @@ impl Collection {
     }
 
     /// Writes the log entry and deletes the rows. The caller holds `erasure_lock` exclusively.
-    fn begin(&self, what: ErasedData) -> Result<(Erasure, ErasureOutcome)> {
-        let enter = || self.erasure_log.append(self.info.id, what.clone());
+    fn begin(&self, what: ErasedData, requester: Requester) -> Result<(Erasure, ErasureOutcome)> {
+        let enter = || self.erasure_log.append(self.info.id, what.clone(), Some(requester));
         // The flag is set first: an entry may be in the erasure log even if its write returned an error.
         self.erasure_pending.store(true, Ordering::SeqCst);
         let erasure = self.erasure_log.retry_with_reserved_space(enter)?;
@@ -304,8 +361,20 @@ impl Collection {
             audit: None,
             key_exports: Some(self.erasure_log.keyring.exports_of(self.info.id)?),
             not_covered: Some(Exclusion::current()),
+            details: Some(details_of(erasure)),
         })
     }
+}
+
+/// Returns who requested an erasure inside a collection, and what it erases besides photos and faces.
+fn details_of(erasure: &Erasure) -> ErasureDetails {
+    let (templates, opt_out) = match &erasure.what {
+        ErasedData::Faces { guest, suppression, .. } => {
+            (u64::from(guest.is_some()), suppression.is_some_and(|of| of.opt_out))
+        }
+        ErasedData::Photos(_) | ErasedData::Collection => (0, false),
+    };
+    ErasureDetails { requested_by: erasure.requester, templates: Some(templates), opt_out }
 }
 
 /// Deletes an erasure's rows, or replaces them by rows without the erased faces. Idempotent.
@@ -319,6 +388,10 @@ fn apply_erasure(store: &Store, erasure: &Erasure) -> Result<ErasureOutcome> {
             (rows, Some(faces.iter().copied().collect::<HashSet<_>>()))
         }
     };
+    let mut opted_out = None;
+    if let ErasedData::Faces { suppression: Some(ended), .. } = &erasure.what {
+        opted_out = end_suppression(store, ended, &mut done, &mut gone)?;
+    }
     if let ErasedData::Faces { guest: Some(name), .. } = &erasure.what {
         let key = Store::guest_key(*name);
         if let Some(sealed) = store.sealed(&key)? {
@@ -359,8 +432,32 @@ fn apply_erasure(store: &Store, erasure: &Erasure) -> Result<ErasureOutcome> {
     }
     let notes: Vec<(OwnerSetting, Vec<u8>)> =
         corrections_without(store, &mut done)?.into_iter().collect();
-    store.erase(erasure.number, &gone, &done.thinned, &notes)?;
+    store.erase(erasure.number, &gone, &done.thinned, &notes, opted_out.as_ref())?;
     Ok(done)
+}
+
+/// Adds the row of an ended suppression to `gone`, or returns the opt-out that replaces the row.
+fn end_suppression(
+    store: &Store,
+    ended: &ErasedSuppression,
+    done: &mut ErasureOutcome,
+    gone: &mut Vec<Key>,
+) -> Result<Option<Suppression>> {
+    let key = Store::suppression_key(ended.name);
+    let Some(sealed) = store.sealed(&key)? else { return Ok(None) };
+    if !ended.opt_out {
+        done.patterns.add(&sealed);
+        done.patterns.add(&ended.name);
+        gone.push(key);
+        return Ok(None);
+    }
+    let hidden = store.suppression_by_key(&key)?;
+    // An opt-out was made of it before.
+    let hidden = hidden.filter(|of| of.kind == SuppressionKind::Hidden);
+    if hidden.is_some() {
+        done.patterns.add(&sealed);
+    }
+    Ok(hidden.map(Suppression::into_opt_out))
 }
 
 /// Returns the corrections without the erased faces; `None` if no correction names an erased face. Replaces

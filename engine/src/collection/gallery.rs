@@ -123,6 +123,17 @@ impl Gallery {
         true
     }
 
+    /// Removes faces; their photos stay.
+    pub(super) fn remove_faces(&mut self, faces: &HashSet<FaceId>) {
+        for id in faces {
+            let Some(known) = self.faces.remove(id) else { continue };
+            self.index.remove(id);
+            if let Some(photo) = self.photos.get_mut(&known.photo) {
+                photo.faces.retain(|face| face != id);
+            }
+        }
+    }
+
     /// Clusters the faces of `photos`, all photos of the gallery, into people. Returns whether the people
     /// changed.
     pub fn update_people<'a>(&mut self, photos: impl Iterator<Item = &'a Photo>) -> bool {

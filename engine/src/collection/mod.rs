@@ -9,6 +9,7 @@ mod gallery;
 mod guests;
 mod people;
 mod refresh;
+mod suppressions;
 mod threshold_offset;
 mod threshold_preview;
 
@@ -37,11 +38,12 @@ pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::GuestRegistry;
 pub use people::FaceOfPerson;
+use suppressions::SuppressionList;
 pub use threshold_preview::{LostMatch, PreviewCounts, ThresholdPreview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
-/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`. A method that holds one
+/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`, `suppressions`. A method that holds one
 /// of these locks acquires only later ones. The locks inside the store and the erasure log come after all of
 /// them. `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a
 /// lock.
@@ -56,6 +58,8 @@ pub struct Collection {
     /// Tombstones: keyed names of the erased faces. A photo that is indexed again is added without these
     /// faces.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
+    /// The people whose faces are not shown. The gallery never contains a hidden face.
+    suppressions: Mutex<SuppressionList>,
     /// Whether the erasure log may contain an incomplete erasure: one in progress, or one that an error
     /// ended.
     erasure_pending: AtomicBool,
@@ -133,13 +137,15 @@ impl Collection {
         let mut warnings: Vec<String> = store.warning().map(str::to_owned).into_iter().collect();
         let pending = PendingErasures::apply(&erasure_log, &store, info.id)?;
         let config = GalleryConfig { dim: pack.embedder.dim, matching: pack.matching };
-        let gallery = gallery_of(&store, &info, config, &mut warnings)?;
+        let suppressions = SuppressionList::of(store.suppressions()?);
+        let gallery = gallery_of(&store, &info, config, &suppressions, &mut warnings)?;
         let guests = guests_of(&store, &mut warnings)?;
         let mut collection = Self {
             key_fingerprint: store.key_fingerprint(),
             erased_faces: Mutex::new(pending.erased_faces.clone()),
             gallery: RwLock::new(gallery),
             guests: Mutex::new(GuestRegistry::of(guests)),
+            suppressions: Mutex::new(suppressions),
             info,
             store,
             config,
@@ -272,8 +278,11 @@ impl Sink for Collection {
             }
         }
         drop(erased);
+        // Durable before the photos, so that no crash shows a face that is to be hidden.
+        self.suppress_new(&mut photos)?;
         self.store.put(&photos)?;
         let mut gallery = self.gallery_mut();
+        self.suppressions().remove_hidden_of(&mut photos);
         photos.iter().try_for_each(|photo| gallery.add(photo))?;
         self.guests().match_photos(&gallery, &photos);
         Ok(())
@@ -297,16 +306,17 @@ fn gallery_of(
     store: &Store,
     info: &CollectionInfo,
     config: GalleryConfig,
+    suppressions: &SuppressionList,
     warnings: &mut Vec<String>,
 ) -> Result<Gallery> {
     let before = warnings.len();
-    let photos = scan(store, info, config.dim, warnings)?;
+    let photos = scan(store, info, config.dim, suppressions, warnings)?;
     let whole = warnings.len() == before;
     let mut gallery =
         Gallery::with(index_of(store, &photos, config.dim, warnings)?, config.matching);
     gallery.threshold_offset = threshold_offset::of(store, warnings)?;
     photos.iter().for_each(|photo| gallery.register_photo(photo));
-    gallery.people = people::people_of(store, config, &photos, whole, warnings)?;
+    gallery.people = people::people_of(store, config, &photos, suppressions, whole, warnings)?;
     Ok(gallery)
 }
 
@@ -320,12 +330,13 @@ fn guests_of(store: &Store, warnings: &mut Vec<String>) -> Result<Vec<Guest>> {
     Ok(guests)
 }
 
-/// Reads all photos. Leaves out damaged photos, with their number in `warnings`. If no photo can be read,
+/// Reads all photos, without hidden faces. Leaves out damaged photos, with their number in `warnings`. If no photo can be read,
 /// returns the first error: a wrong key is then more likely than damage to every row.
 fn scan(
     store: &Store,
     info: &CollectionInfo,
     dim: usize,
+    suppressions: &SuppressionList,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Photo>> {
     let (mut photos, mut damaged) = (Vec::new(), Vec::new());
@@ -340,6 +351,7 @@ fn scan(
             .map(|received| Error::Dimension { expected: dim, received }),
     );
     photos.retain(|photo| wrong(photo).is_none());
+    suppressions.remove_hidden_of(&mut photos);
     let lost = damaged.len();
     match damaged.into_iter().next() {
         Some(error) if photos.is_empty() => Err(error),

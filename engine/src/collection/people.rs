@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::gallery::{Gallery, person_faces};
+use super::suppressions::SuppressionList;
 use super::{Collection, GalleryConfig};
 use crate::error::{Error, Result};
 use crate::face::Photo;
@@ -185,6 +186,7 @@ impl Collection {
         for id in ids {
             photos.extend(self.store.get_by_key(&self.store.photo_key(&id)?)?);
         }
+        self.suppressions().remove_hidden_of(&mut photos);
         // The order is fixed, so that a correction does not depend on the order of the set.
         photos.sort_by_key(|photo| photo.id);
         Ok(photos)
@@ -251,18 +253,21 @@ pub(super) fn try_read_corrections(store: &Store) -> Result<Option<Corrections>>
 
 /// Loads the people from the store and updates them for `photos` and the owner's corrections. If `whole` is
 /// true, `photos` are all photos of the collection, and faces of other photos are removed from the
-/// corrections.
+/// corrections, except hidden faces.
 pub(super) fn people_of(
     store: &Store,
     config: GalleryConfig,
     photos: &[Photo],
+    suppressions: &SuppressionList,
     whole: bool,
     warnings: &mut Vec<String>,
 ) -> Result<People> {
     let faces = person_faces(photos.iter());
     let mut corrections = read_corrections(store, warnings)?;
     let present: HashSet<FaceId> = faces.iter().map(|face| face.id).collect();
-    if whole && corrections.forget(|face| !present.contains(face)) && !store.is_read_only() {
+    // Corrections of hidden faces are kept, because the faces may be shown again.
+    let lost = |face: &FaceId| !present.contains(face) && !suppressions.hides(face);
+    if whole && corrections.forget(lost) && !store.is_read_only() {
         store.put_setting(OwnerSetting::People, &corrections.to_bytes())?;
     }
     let stored = store.get_derived(DerivedState::People).and_then(|bytes| {

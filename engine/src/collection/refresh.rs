@@ -11,6 +11,7 @@ use parking_lot::{MutexGuard, RwLockWriteGuard};
 use super::erase::PendingErasures;
 use super::gallery::person_faces;
 use super::guests::GuestRegistry;
+use super::suppressions::SuppressionList;
 use super::{Collection, faces_of, gallery_of, graph_of, guests_of, scan};
 use crate::error::Result;
 use crate::face::Photo;
@@ -33,7 +34,7 @@ impl Collection {
 
     /// Updates index and people as `refresh` does. The caller holds `refresh_lock`.
     pub(super) fn refresh_locked(&self) -> Result<()> {
-        let photos = scan(&self.store, &self.info, self.config.dim, &mut Vec::new())?;
+        let photos = self.visible_photos()?;
         let mut people = self.gallery().people.clone();
         if people.update(&person_faces(photos.iter()), self.config.matching.cluster_cut) {
             let bytes = people.to_bytes();
@@ -51,6 +52,12 @@ impl Collection {
         Ok(())
     }
 
+    /// Reads all photos, without hidden faces.
+    fn visible_photos(&self) -> Result<Vec<Photo>> {
+        let suppressions = self.suppressions().clone();
+        scan(&self.store, &self.info, self.config.dim, &suppressions, &mut Vec::new())
+    }
+
     /// Replaces the index with a graph of `photos`. Faces that were added or removed during the build are
     /// added to or removed from the graph.
     fn rebuild_graph(&self, photos: &[Photo]) -> Result<()> {
@@ -60,7 +67,8 @@ impl Collection {
         let came: HashSet<PhotoId> = came.map(|(_, known)| known.photo).collect();
         for id in came {
             let photo = self.store.get_by_key(&self.store.photo_key(&id)?)?;
-            for face in photo.iter().flat_map(|photo| &photo.faces) {
+            let faces = photo.iter().flat_map(|photo| &photo.faces);
+            for face in faces.filter(|face| gallery.faces.contains_key(&face.id)) {
                 graph.insert(face.id, &face.embedding)?;
             }
         }
@@ -118,7 +126,10 @@ impl Collection {
         let mut gallery = self.gallery_mut();
         let pending = PendingErasures::apply(&self.erasure_log, &self.store, self.info.id)?;
         self.erased_faces().clone_from(&pending.erased_faces);
-        *gallery = gallery_of(&self.store, &self.info, self.config, &mut Vec::new())?;
+        let suppressions = SuppressionList::of(self.store.suppressions()?);
+        *gallery =
+            gallery_of(&self.store, &self.info, self.config, &suppressions, &mut Vec::new())?;
+        *self.suppressions() = suppressions;
         *self.guests() = GuestRegistry::of(guests_of(&self.store, &mut Vec::new())?);
         drop(gallery);
         self.complete_all(&pending)?;

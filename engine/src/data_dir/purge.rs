@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use super::{CREATING, DataDir, REPLACED, RESTORING};
 use crate::clock::unix_now_s;
 use crate::crypto::{KeyringEntry, PurgedEntry};
-use crate::erasure_log::{ErasedData, Exclusion, PurgeSubject, Receipt, ReceiptBody, ScanExtent};
+use crate::erasure_log::{
+    ErasedData, ErasureDetails, Exclusion, PurgeSubject, Receipt, ReceiptBody, Requester,
+    ScanExtent,
+};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 use crate::fs::residue_scan::{PatternSet, Scan};
@@ -20,7 +23,7 @@ use crate::store::{Store, canary};
 pub(super) const CANARIES_UNKNOWN: u64 = 1 << 16;
 
 impl DataDir {
-    /// Purges the collection called `name` permanently and returns the signed receipt.
+    /// Purges the collection called `name` permanently, for `requester`, and returns the signed receipt.
     ///
     /// The steps are:
     ///
@@ -40,14 +43,15 @@ impl DataDir {
     /// - `InUse`: another process has the collection open.
     /// - `Residue`: the scan found data of the collection; no receipt is written.
     /// - `Keyring`, `Io`, `Damaged`: a step could not be completed.
-    pub fn purge(&self, name: &str) -> Result<Receipt> {
+    pub fn purge(&self, name: &str, requester: Requester) -> Result<Receipt> {
         let entry = match self.entry(name) {
             Ok(entry) => entry,
             Err(error) => return self.purge_damaged(name, error),
         };
         let _lock = durable::lock(&self.purge_lock())?;
         let held = self.open_for_purge(&entry)?;
-        let receipt = self.purge_by_id(entry.id, held.as_ref().and_then(counts), || drop(held));
+        let counts = held.as_ref().and_then(counts);
+        let receipt = self.purge_by_id(entry.id, counts, Some(requester), || drop(held));
         self.erasure_log.ensure_reserved();
         receipt
     }
@@ -59,7 +63,7 @@ impl DataDir {
         match id.filter(|id| self.erasure_log.keyring.damaged().is_ok_and(|all| all.contains(id))) {
             Some(id) => {
                 let _lock = durable::lock(&self.purge_lock())?;
-                self.purge_by_id(id, None, || ())
+                self.purge_by_id(id, None, Some(Requester::Operator), || ())
             }
             None => Err(otherwise),
         }
@@ -70,6 +74,7 @@ impl DataDir {
         &self,
         id: CollectionId,
         counts: Option<(u64, u64, u64)>,
+        requester: Option<Requester>,
         release: impl FnOnce(),
     ) -> Result<Receipt> {
         // On a full disk the work runs twice. The first attempt may have destroyed the key and failed
@@ -83,7 +88,7 @@ impl DataDir {
         let purged = purged.iter().find(|purged| purged.id == id);
         let missing =
             || self.erasure_log.keyring.failed("the purge that was just started is missing");
-        self.complete_purge(purged.ok_or_else(missing)?)
+        self.complete_purge(purged.ok_or_else(missing)?, requester)
     }
 
     /// Opens the store, so that no other process can open it. Returns `None` if the store is too damaged to
@@ -104,9 +109,13 @@ impl DataDir {
     }
 
     /// Runs the steps that follow the destruction of the key. Each step is idempotent.
-    fn complete_purge(&self, purged: &PurgedEntry) -> Result<Receipt> {
+    fn complete_purge(
+        &self,
+        purged: &PurgedEntry,
+        requester: Option<Requester>,
+    ) -> Result<Receipt> {
         let erasure = self.erasure_log.retry_with_reserved_space(|| {
-            self.erasure_log.append(purged.id, ErasedData::Collection)
+            self.erasure_log.append(purged.id, ErasedData::Collection, requester)
         })?;
         self.remove_files(purged.id)?;
         let scan = self.scan_data(&canaries(purged)?)?;
@@ -137,6 +146,11 @@ impl DataDir {
             audit: None,
             key_exports: Some(purged.key_exports.clone()),
             not_covered: Some(Exclusion::current()),
+            details: Some(ErasureDetails {
+                requested_by: erasure.requester,
+                templates: None,
+                opt_out: false,
+            }),
         })?;
         self.erasure_log
             .retry_with_reserved_space(|| self.erasure_log.keyring.complete_purge(purged.id))?;
@@ -209,7 +223,7 @@ impl DataDir {
         }
         for purged in self.erasure_log.keyring.purged()? {
             if purged.pending {
-                self.complete_purge(&purged)?;
+                self.complete_purge(&purged, None)?;
                 warnings.push(format!("the purge of collection {} is completed", purged.id));
             } else if self.path(purged.id).exists() {
                 self.remove_files(purged.id)?;

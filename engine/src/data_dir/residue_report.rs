@@ -170,6 +170,9 @@ impl DataDir {
                 let guests = store.guests(damaged)?;
                 embeddings
                     .extend(guests.iter().map(|guest| sample_windows(&guest.template.embedding)));
+                let hidden = store.suppressions()?;
+                embeddings
+                    .extend(hidden.iter().map(|person| sample_windows(&person.template.embedding)));
             }
             Err(error) => one.store_error = Some(error.to_string()),
         }

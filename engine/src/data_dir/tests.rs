@@ -1,5 +1,5 @@
 use super::*;
-use crate::erasure_log::{PurgeSubject, Receipt};
+use crate::erasure_log::{PurgeSubject, Receipt, Requester};
 use crate::face::{Face, Photo};
 use crate::ids::{FaceId, PhotoId};
 
@@ -49,14 +49,14 @@ fn collections_are_made_listed_and_purged_without_a_trace() {
     assert_eq!(data.collection("Wedding").unwrap().id, made.id);
     assert!(matches!(data.collection("wedding"), Err(Error::NoCollection { .. })));
     let open = data.store("Wedding").unwrap();
-    assert!(matches!(data.purge("Wedding"), Err(Error::InUse { .. })));
+    assert!(matches!(data.purge("Wedding", Requester::Operator), Err(Error::InUse { .. })));
     drop(open);
     let before = data.scan(&[]).unwrap();
     let control = &before.collections[0];
     assert_eq!((control.canaries, before.found()), (Some(control.found), 0), "{before:?}");
     assert!(control.found >= 6);
     let fingerprint = data.key_fingerprint("Wedding").unwrap();
-    let receipt = data.purge("Wedding").unwrap();
+    let receipt = data.purge("Wedding", Requester::Operator).unwrap();
     let body = &receipt.receipt;
     assert_eq!((body.photos, body.faces, body.residue), (Some(100), Some(100), 0));
     assert_eq!((body.subject, &body.key_fingerprint), (PurgeSubject::Collection, &fingerprint));
@@ -78,7 +78,7 @@ fn an_old_copy_of_everything_but_the_keys_opens_nothing() {
     let gone = fill(&data, "gone");
     fill(&data, "kept");
     copy(&path, &old);
-    data.purge("gone").unwrap();
+    data.purge("gone", Requester::Operator).unwrap();
     // The old copy replaces the data folder; the keyring is the current one.
     std::fs::remove_dir_all(&path).unwrap();
     copy(&old, &path);
@@ -101,7 +101,7 @@ fn an_old_keyring_brought_back_is_purged_again() {
     let data = DataDir::open(&path, Some(&keys)).unwrap();
     fill(&data, "gone");
     copy(&keys, &old);
-    let receipt = data.purge("gone").unwrap();
+    let receipt = data.purge("gone", Requester::Operator).unwrap();
     std::fs::remove_dir_all(&keys).unwrap();
     copy(&old, &keys);
     let data = DataDir::open(&path, Some(&keys)).unwrap();
@@ -118,7 +118,7 @@ fn receipts_of_several_purges_are_chained() {
     let data = DataDir::open(folder.path(), None).unwrap();
     for name in ["a", "b", "c"] {
         data.create(name, "p", &retention()).unwrap();
-        data.purge(name).unwrap();
+        data.purge(name, Requester::Operator).unwrap();
     }
     let files: Vec<Vec<u8>> =
         data.receipts().unwrap().iter().map(|path| std::fs::read(path).unwrap()).collect();
@@ -133,7 +133,7 @@ fn residue_of_a_purged_collection_is_reported_and_gets_no_receipt() {
     let stray = folder.path().join("forgotten copy");
     let store = folder.path().join("collections").join(info.id.to_string());
     copy(&store, &stray);
-    let error = data.purge("Wedding").unwrap_err();
+    let error = data.purge("Wedding", Requester::Operator).unwrap_err();
     assert!(matches!(&error, Error::Residue { path, .. } if path.starts_with(&stray)), "{error}");
     assert!(data.receipts().unwrap().is_empty() && data.collections().unwrap().is_empty());
     let again = DataDir::open(folder.path(), None).unwrap();
@@ -186,7 +186,7 @@ fn a_collection_is_kept_until_its_end_and_can_be_kept_longer() {
     data.set_retention("a", &longer).unwrap();
     assert_eq!(data.store("a").unwrap().0.retention, longer);
     data.set_retention("a", &over).unwrap();
-    data.purge("a").unwrap();
+    data.purge("a", Requester::Operator).unwrap();
 }
 
 #[test]

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::receipt::Requester;
 use crate::clock::unix_now_s;
 use crate::crypto::ChainHead;
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ pub(crate) struct Erasure {
     pub(crate) at_unix_s: u64,
     pub(crate) collection: CollectionId,
     pub(crate) what: ErasedData,
+    /// Who requested the erasure; `None` if unknown.
+    pub(crate) requester: Option<Requester>,
 }
 
 /// The data that an erasure removes from a collection. All names are HMACs under the collection's key.
@@ -40,7 +43,18 @@ pub(crate) enum ErasedData {
         faces: Vec<[u8; 16]>,
         /// The row name of the guest whose template is erased with the faces.
         guest: Option<[u8; 16]>,
+        /// The suppression that hid the faces, and ends with the erasure.
+        suppression: Option<ErasedSuppression>,
     },
+}
+
+/// A suppression whose hidden faces are erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ErasedSuppression {
+    /// Its row name.
+    pub(crate) name: [u8; 16],
+    /// Whether it stays as an opt-out, which keeps the person's faces in later photos out.
+    pub(crate) opt_out: bool,
 }
 
 /// The two copies of the erasure log.
@@ -64,6 +78,12 @@ struct LedgerLine {
     faces: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     guest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suppression: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    opt_out: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requester: Option<Requester>,
 }
 
 impl Ledger {
@@ -108,6 +128,7 @@ impl Ledger {
         checkpoint: &ChainHead,
         collection: CollectionId,
         what: ErasedData,
+        requester: Option<Requester>,
     ) -> Result<(Erasure, ChainHead)> {
         let _lock: File = durable::lock(&self.lock)?;
         let (mut book, known) = self.newest()?;
@@ -121,7 +142,7 @@ impl Ledger {
             return Ok((old.clone(), head_of(&book)));
         }
         let number = known.last().map_or(1, |last| last.number + 1);
-        let erasure = Erasure { number, at_unix_s: unix_now_s(), collection, what };
+        let erasure = Erasure { number, at_unix_s: unix_now_s(), collection, what, requester };
         book += &(line(&erasure, book.lines().last())? + "\n");
         self.write(&book)?;
         Ok((erasure, head_of(&book)))
@@ -238,12 +259,14 @@ fn chain(line: Option<&str>) -> String {
 fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
     let names = |names: &[[u8; 16]]| names.iter().map(hex::encode).collect();
     let none = Vec::new;
-    let (erased, rows, faces, guest) = match &erasure.what {
-        ErasedData::Collection => ("collection", none(), none(), None),
-        ErasedData::Photos(rows) => ("photos", names(rows), none(), None),
-        ErasedData::Faces { person, rows, faces, guest } => {
-            let erased = if *person { "person" } else { "faces" };
-            (erased, names(rows), names(faces), guest.as_ref().map(hex::encode))
+    let (mut guest, mut suppression) = (None, None);
+    let (erased, rows, faces) = match &erasure.what {
+        ErasedData::Collection => ("collection", none(), none()),
+        ErasedData::Photos(rows) => ("photos", names(rows), none()),
+        ErasedData::Faces { person, rows, faces, guest: of, suppression: by } => {
+            guest = of.as_ref().map(hex::encode);
+            suppression = by.as_ref();
+            (if *person { "person" } else { "faces" }, names(rows), names(faces))
         }
     };
     let line = LedgerLine {
@@ -255,6 +278,9 @@ fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
         rows,
         faces,
         guest,
+        suppression: suppression.map(|of| hex::encode(of.name)),
+        opt_out: suppression.is_some_and(|of| of.opt_out),
+        requester: erasure.requester,
     };
     serde_json::to_string(&line)
         .map_err(|error| Error::Damaged { what: "an erasure".into(), reason: error.to_string() })
@@ -265,20 +291,23 @@ fn erasure(line: LedgerLine) -> Option<Erasure> {
         names.iter().map(|name| FromHex::from_hex(name).ok()).collect()
     };
     let (rows, faces) = (names(&line.rows)?, names(&line.faces)?);
-    let guest = match &line.guest {
-        Some(name) => Some(FromHex::from_hex(name).ok()?),
-        None => None,
+    let name = |text: &Option<String>| -> Option<Option<[u8; 16]>> {
+        text.as_ref().map(FromHex::from_hex).transpose().ok()
     };
+    let guest = name(&line.guest)?;
+    let opt_out = line.opt_out;
+    let suppression = name(&line.suppression)?.map(|name| ErasedSuppression { name, opt_out });
     let what = match line.erased.as_str() {
         "collection" => ErasedData::Collection,
         "photos" => ErasedData::Photos(rows),
         "faces" | "person" => {
-            ErasedData::Faces { person: line.erased == "person", rows, faces, guest }
+            ErasedData::Faces { person: line.erased == "person", rows, faces, guest, suppression }
         }
         _ => return None,
     };
     let collection = line.collection.parse().ok()?;
-    Some(Erasure { number: line.number, at_unix_s: line.at_unix_s, collection, what })
+    let (number, at_unix_s, requester) = (line.number, line.at_unix_s, line.requester);
+    Some(Erasure { number, at_unix_s, collection, what, requester })
 }
 
 #[cfg(test)]
@@ -303,7 +332,7 @@ mod tests {
     }
 
     fn append(ledger: &Ledger, collection: CollectionId, what: ErasedData) -> Erasure {
-        ledger.append(&ChainHead::default(), collection, what).unwrap().0
+        ledger.append(&ChainHead::default(), collection, what, Some(Requester::Guest)).unwrap().0
     }
 
     fn read(ledger: &Ledger) -> Result<Vec<Erasure>> {
@@ -317,6 +346,7 @@ mod tests {
             rows: vec![[7; 16]],
             faces: vec![[8; 16]],
             guest: person.then_some([9; 16]),
+            suppression: person.then_some(ErasedSuppression { name: [6; 16], opt_out: true }),
         };
         [(a, ErasedData::Photos(vec![[3; 16], [4; 16]])), (b, faces(false)), (b, faces(true))]
             .into_iter()
@@ -389,7 +419,7 @@ mod tests {
                 assert_eq!(found.is_ok(), kept >= named, "{kept} of {named}");
                 if kept < named {
                     let what = ErasedData::Photos(Vec::new());
-                    assert!(ledger.append(&checkpoint, CollectionId([3; 16]), what).is_err());
+                    assert!(ledger.append(&checkpoint, CollectionId([3; 16]), what, None).is_err());
                 }
             }
         }

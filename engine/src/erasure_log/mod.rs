@@ -11,9 +11,9 @@ mod receipt;
 mod review;
 
 pub use exclusions::{Exclusion, declare_freed_memory_overwritten};
-pub(crate) use ledger::{ErasedData, Erasure, erasures_in, last_erasure_unix_s};
+pub(crate) use ledger::{ErasedData, ErasedSuppression, Erasure, erasures_in, last_erasure_unix_s};
 pub(crate) use receipt::Receipts;
-pub use receipt::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
+pub use receipt::{ErasureDetails, PurgeSubject, Receipt, ReceiptBody, Requester, ScanExtent};
 
 use std::path::{Path, PathBuf};
 
@@ -67,9 +67,15 @@ impl ErasureLog {
     /// # Errors
     ///
     /// - `Io`, `Damaged`: as for `erasures`, or the erasure log or the checkpoint cannot be written.
-    pub(crate) fn append(&self, collection: CollectionId, what: ErasedData) -> Result<Erasure> {
+    pub(crate) fn append(
+        &self,
+        collection: CollectionId,
+        what: ErasedData,
+        requester: Option<Requester>,
+    ) -> Result<Erasure> {
         let checkpoint = self.keyring.checkpoint()?;
-        let (erasure, head) = self.ledger.append(&checkpoint.erasure_log, collection, what)?;
+        let (erasure, head) =
+            self.ledger.append(&checkpoint.erasure_log, collection, what, requester)?;
         self.keyring.change_checkpoint(|checkpoint| checkpoint.erasure_log.advance(&head))?;
         Ok(erasure)
     }

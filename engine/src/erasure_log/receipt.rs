@@ -71,6 +71,54 @@ pub struct ReceiptBody {
     /// The places that the erasure neither cleared nor examined; `None` for receipts of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_covered: Option<Vec<Exclusion>>,
+    /// Who requested the erasure, and what it erased besides photos and faces; `None` for receipts of older
+    /// programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<ErasureDetails>,
+}
+
+/// The request of an erasure, and what it erased besides photos and faces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureDetails {
+    /// `None` if unknown: an older program began the erasure, or a crash came before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<Requester>,
+    /// Guests' face templates purged. `None` for a collection, whose templates are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<u64>,
+    /// Whether the person's template stays in the collection for one purpose: to keep their faces in later
+    /// photos out. It ends with the collection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opt_out: bool,
+}
+
+/// Who requested an erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Requester {
+    /// The guest whose data was erased.
+    Guest,
+    /// A person in the photos who is not a guest, through the studio.
+    Person,
+    Studio,
+    /// The operator, on the command line.
+    Operator,
+    /// The retention policy: an end has passed, or a consent has ended.
+    Retention,
+}
+
+impl Requester {
+    /// Returns the name that receipts contain.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Person => "person",
+            Self::Studio => "studio",
+            Self::Operator => "operator",
+            Self::Retention => "retention",
+        }
+    }
 }
 
 /// The kind of the purged data.

@@ -181,6 +181,7 @@ mod tests {
             audit: None,
             key_exports: None,
             not_covered: None,
+            details: None,
         }
     }
 
@@ -193,11 +194,11 @@ mod tests {
     #[test]
     fn records_written_without_their_checkpoint_are_caught_up() {
         let (_folder, log) = log();
-        log.append(CollectionId([1; 16]), PHOTOS).unwrap();
+        log.append(CollectionId([1; 16]), PHOTOS, None).unwrap();
         log.issue_receipt(&body(1)).unwrap();
         assert_eq!(heads(&log), [1, 1]);
         let named = log.keyring.checkpoint().unwrap();
-        log.ledger.append(&named.erasure_log, CollectionId([2; 16]), PHOTOS).unwrap();
+        log.ledger.append(&named.erasure_log, CollectionId([2; 16]), PHOTOS, None).unwrap();
         log.receipts.write(body(2), &log.keyring.signer().unwrap(), &named).unwrap();
         assert_eq!(heads(&log), [1, 1]);
         assert_eq!(log.review().unwrap(), [""; 0], "an older checkpoint is normal");
@@ -209,7 +210,7 @@ mod tests {
     fn a_cut_is_reported_and_the_checkpoint_is_not_set_back() {
         let (folder, log) = log();
         for erasure in 1..=3 {
-            log.append(CollectionId([1; 16]), PHOTOS).unwrap();
+            log.append(CollectionId([1; 16]), PHOTOS, None).unwrap();
             log.issue_receipt(&body(erasure)).unwrap();
         }
         std::fs::remove_file(log.receipts.files().unwrap().pop().unwrap()).unwrap();
@@ -222,10 +223,12 @@ mod tests {
         assert_eq!(log.catch_up().unwrap().len(), 2);
         assert_eq!(heads(&log), [3, 3]);
         assert_eq!(log.review().unwrap().len(), 2);
-        assert!(log.erasures().is_err() && log.append(CollectionId([1; 16]), PHOTOS).is_err());
+        assert!(
+            log.erasures().is_err() && log.append(CollectionId([1; 16]), PHOTOS, None).is_err()
+        );
         assert_eq!(log.accept_losses().unwrap(), (vec![3], 1));
         assert_eq!(log.review().unwrap(), [""; 0]);
-        assert_eq!(log.append(CollectionId([1; 16]), PHOTOS).unwrap().number, 3);
+        assert_eq!(log.append(CollectionId([1; 16]), PHOTOS, None).unwrap().number, 3);
         assert_eq!(log.issue_receipt(&body(4)).unwrap().receipt.number, 4);
         assert_eq!(log.review().unwrap(), [""; 0]);
     }

@@ -18,6 +18,7 @@ use crate::format_version::ROW_FORMAT;
 /// | 0x10 | HMAC of the photo id | one photo with its faces, sealed |
 /// | 0x10 | name of a canary | known bytes for the residue scanner (`canary.rs`) |
 /// | 0x11 | note kind | a setting or correction made by the owner (`owner_settings.rs`), sealed |
+/// | 0x12 | HMAC of the suppression id | a person whose faces are not shown (`suppressions.rs`), sealed |
 /// | 0x20 | blob kind, chunk number | a chunk of derived state (index, people), sealed |
 /// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; not in backups: guests can verify again |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(crate) enum RowKind {
     State = 0x02,
     Photo = 0x10,
     Note = 0x11,
+    Suppression = 0x12,
     Blob = 0x20,
     Guest = 0x30,
 }
@@ -74,6 +76,11 @@ pub(crate) fn guest_named(name: [u8; 16]) -> Key {
     key(RowKind::Guest, name)
 }
 
+/// Returns the key of the suppression row with this name.
+pub(crate) fn suppression_named(name: [u8; 16]) -> Key {
+    key(RowKind::Suppression, name)
+}
+
 pub(crate) fn setting(note: OwnerSetting) -> Key {
     let mut name = [0; 16];
     name[0] = note as u8;
@@ -87,8 +94,8 @@ pub(crate) fn blob(blob: DerivedState, chunk: u32) -> Key {
     key(RowKind::Blob, name)
 }
 
-/// Returns the key range that a backup contains: state, photos, canaries and notes. Excludes the format
-/// number, derived state and guests.
+/// Returns the key range that a backup contains: state, photos, canaries, notes and
+/// suppressions. Excludes the format number, derived state and guests.
 pub(crate) fn truth() -> ([u8; 1], [u8; 1]) {
     ([RowKind::State as u8], [RowKind::Blob as u8])
 }

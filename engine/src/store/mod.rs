@@ -1,7 +1,7 @@
 //! The store of one collection: its photos with their faces, sealed, in a RocksDB directory of its own.
 //!
 //! A write returns after fsync. Rows are sealed before they reach RocksDB, so RocksDB receives neither names
-//! nor embeddings. Photos, owner settings and guests are source data; the index and people are derived from
+//! nor embeddings. Photos, owner settings, guests and suppressions are source data; the index and people are derived from
 //! source data.
 
 pub(crate) mod canary;
@@ -11,6 +11,7 @@ mod owner_settings;
 pub(crate) mod record;
 mod recovery_state;
 mod rocks;
+mod suppressions;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
+use crate::suppression::Suppression;
 
 pub(crate) use keys::{DerivedState, Key, OwnerSetting};
 pub(crate) use recovery_state::RecoveryState;
@@ -191,8 +193,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the rows `gone`, replaces the rows of `thinned` and `notes`, and records that erasure `number`
-    /// of the erasure log is applied, all in one atomic batch. The old bytes stay in the files until
+    /// Deletes the rows `gone`, replaces the rows of `thinned`, `notes` and `opted_out`, and records that
+    /// erasure `number` of the erasure log is applied, all in one atomic batch. The old bytes stay in the files until
     /// `rewrite`.
     pub(crate) fn erase(
         &self,
@@ -200,11 +202,15 @@ impl Store {
         gone: &[Key],
         thinned: &[Photo],
         notes: &[(OwnerSetting, Vec<u8>)],
+        opted_out: Option<&Suppression>,
     ) -> Result<()> {
         let mut changes =
             thinned.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
         for (note, bytes) in notes {
             changes.push(self.setting_row(*note, bytes)?);
+        }
+        if let Some(suppression) = opted_out {
+            changes.push(self.suppression_row(suppression)?);
         }
         changes.extend(gone.iter().map(|key| RowChange::Delete(*key)));
         self.advance(changes, |state| state.applied = state.applied.max(number))

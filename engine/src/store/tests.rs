@@ -61,7 +61,7 @@ fn photos_are_put_found_scanned_and_erased() {
     store.put(&[photo(1), photo(2), photo(3)]).unwrap();
     let gone = [2, 77].map(|n| store.photo_key(&PhotoId([n; 16])).unwrap());
     let thinned = Photo { width: 9, ..photo(3) };
-    store.erase(4, &gone, std::slice::from_ref(&thinned), &[]).unwrap();
+    store.erase(4, &gone, std::slice::from_ref(&thinned), &[], None).unwrap();
     store.rewrite().unwrap();
     store.mark_completed(4).unwrap();
     drop(store);
@@ -89,7 +89,7 @@ fn erased_rows_are_in_no_file_after_the_rewrite() {
     }
     let found = |patterns: &PatternSet| patterns.scan(&folder.path()).found.len();
     assert!(found(&sealed) >= gone.len(), "the scanner finds rows that are not deleted");
-    store.erase(1, &gone, &[], &[]).unwrap();
+    store.erase(1, &gone, &[], &[], None).unwrap();
     assert!(found(&sealed) >= gone.len(), "deleting alone removes nothing from the files");
     store.rewrite().unwrap();
     assert_eq!((found(&sealed), found(&keys)), (0, 0));
@@ -124,7 +124,7 @@ fn a_damaged_state_row_gives_a_warning_and_costs_nothing_else() {
     let folder = StoreFolder::new();
     let store = folder.create();
     (0..40).for_each(|n| store.put(&[photo(n)]).unwrap());
-    store.erase(3, &[], &[], &[]).unwrap();
+    store.erase(3, &[], &[], &[], None).unwrap();
     let state = store.state();
     store.rocks.write(&[RowChange::Put(keys::state(), vec![1; 60])]).unwrap();
     drop(store);

@@ -13,6 +13,7 @@ pub mod matching;
 pub mod people;
 pub mod photo;
 pub mod photo_policy;
+pub mod privacy;
 pub mod retention;
 pub mod search;
 pub mod studio;

@@ -2,7 +2,6 @@ use std::time::{Duration, Instant};
 
 use super::account::routes::delete_ended_sessions;
 use super::album;
-use super::erasure::event::resume_removals;
 use super::event::terms::record_replaced;
 use super::upload::recover;
 use crate::app::App;
@@ -27,8 +26,8 @@ async fn repair_limits(app: &App) {
 }
 
 /// Runs the retention job at once and then every [`RETENTION_EVERY`], until the service stops. The job
-/// records terms that a migration has replaced, purges events whose end date has passed, recovers
-/// uploads, and deletes expired idempotent responses and ended sessions.
+/// records terms that a migration has replaced, recovers uploads, and deletes expired idempotent responses
+/// and ended sessions. `api/erasure` purges events whose end date has passed.
 pub async fn run_retention(app: App) {
     repair_limits(&app).await;
     let mut repaired = Instant::now();
@@ -39,9 +38,6 @@ pub async fn run_retention(app: App) {
         }
         if let Err(failure) = record_replaced(&app).await {
             tracing::error!(reason = failure.reason(), "recording replaced terms failed");
-        }
-        if let Err(failure) = resume_removals(&app).await {
-            tracing::error!(reason = failure.reason(), "event purge failed");
         }
         if let Err(failure) = recover(&app).await {
             tracing::error!(reason = failure.reason(), "upload recovery failed");

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::receipts::ReceiptBody;
+use picpick_engine::receipts::{ReceiptBody, Requester};
 use picpick_engine::{CollectionInfo, RetentionPolicy};
 use serde::Serialize;
 
@@ -242,7 +242,7 @@ fn warn_unless(
 
 fn delete(context: &Context, name: &str, copy: Option<&Path>) -> Result<Report> {
     let data = context.data_with(name)?;
-    let written = data.purge(name)?;
+    let written = data.purge(name, Requester::Operator)?;
     let id = written.receipt.collection.clone();
     receipt::copy_to(copy, &written)?;
     let text = format!("Deleted collection '{name}'.\n{}", receipt::describe(&written.receipt));

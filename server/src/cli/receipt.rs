@@ -2,7 +2,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use picpick_engine::receipts::{Exclusion, PublicKey, PurgeSubject, Receipt, ReceiptBody};
+use picpick_engine::receipts::{
+    Exclusion, PublicKey, PurgeSubject, Receipt, ReceiptBody, Requester,
+};
 use picpick_engine::{DataDir, KeyExport};
 use serde::Serialize;
 
@@ -243,6 +245,16 @@ pub fn describe(receipt: &ReceiptBody) -> String {
         let places: Vec<&str> = places.iter().copied().map(exclusion).collect();
         text += &format!("  not covered {}\n", places.join("; "));
     }
+    if let Some(details) = &receipt.details {
+        let by = details.requested_by.map_or("unknown", requester);
+        text += &format!("  requested   by {by}\n");
+        if details.templates.is_some_and(|templates| templates > 0) {
+            text += "  template    the guest's face template\n";
+        }
+        if details.opt_out {
+            text += "  opt-out     the person's template stays, to keep their faces in later photos out\n";
+        }
+    }
     if let Some(audit) = &receipt.audit {
         text += &format!("  audit log   entry {}, hash {}\n", audit.number, audit.hash);
     }
@@ -275,6 +287,16 @@ fn exclusion(place: Exclusion) -> &'static str {
 
 fn number(count: Option<u64>) -> String {
     count.map_or_else(|| "unknown".into(), |count| format::thousands(count as usize))
+}
+
+fn requester(requester: Requester) -> &'static str {
+    match requester {
+        Requester::Guest => "the guest",
+        Requester::Person => "a person in the photos, through the studio",
+        Requester::Studio => "the studio",
+        Requester::Operator => "the operator",
+        Requester::Retention => "the retention policy",
+    }
 }
 
 fn subject(subject: PurgeSubject) -> &'static str {

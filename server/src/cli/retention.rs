@@ -1,7 +1,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use picpick_engine::CollectionInfo;
-use picpick_engine::receipts::ReceiptBody;
+use picpick_engine::receipts::{ReceiptBody, Requester};
 use serde::Serialize;
 
 use super::context::Context;
@@ -79,7 +79,8 @@ pub fn run(context: &Context, command: &RetentionCommand) -> Result<Report> {
             );
             continue;
         }
-        let purged = data.as_ref().map(|data| data.purge(&info.name)).transpose();
+        let purged =
+            data.as_ref().map(|data| data.purge(&info.name, Requester::Retention)).transpose();
         match purged {
             Ok(Some(written)) => {
                 text +=

@@ -54,6 +54,17 @@ pub enum ClientError {
     Lasting(String),
 }
 
+impl ClientError {
+    /// Returns the reason as text, for a call that is not retried.
+    pub fn reason(self) -> String {
+        match self {
+            Self::Passing { why, .. } | Self::Refused { why, .. } | Self::Lasting(why) => why,
+            Self::Gone => "the service does not have it any more".to_owned(),
+            Self::Conflict => "the service refused a conflicting change".to_owned(),
+        }
+    }
+}
+
 /// The service's answer to a request for an upload.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CreatedUpload {
@@ -172,6 +183,28 @@ impl ApiClient {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Searches the event for the person on a picture; `face` is the number of the face from left to right, from 1.
+    /// Returns the response: `threshold` and `matches`, best first.
+    ///
+    /// # Errors
+    /// - `Passing`, `Lasting`, `Refused`: as for [`ApiClient::existing`].
+    pub fn search(&self, picture: &[u8], face: Option<u32>) -> Result<Value, ClientError> {
+        let query = face.map_or_else(String::new, |face| format!("?face={face}"));
+        let request = self.agent.post(self.at(&format!("/search{query}")));
+        let request = request
+            .header(header::AUTHORIZATION, self.authorization.as_str())
+            .header(header::CONTENT_TYPE, "image/jpeg");
+        self.document(request.send(picture))
+    }
+
+    /// Erases all faces of the person of `face`. Returns the response with the receipt.
+    ///
+    /// # Errors
+    /// - `Passing`, `Lasting`, `Refused`: as for [`ApiClient::existing`].
+    pub fn erase_person(&self, face: &str, opt_out: bool) -> Result<Value, ClientError> {
+        self.post("/erasures", &json!({ "face": face, "opt_out": opt_out }))
     }
 
     /// Requests an upload. Returns the unfinished upload of this content if the event has one.

@@ -215,6 +215,10 @@ pub struct EmailTexts {
     pub notify: &'static str,
     pub notify_button: &'static str,
     pub notified: &'static str,
+    pub undo_title: &'static str,
+    pub undo: &'static str,
+    pub undo_button: &'static str,
+    pub undone: &'static str,
     pub gone: &'static str,
     pub needs_script: &'static str,
 }

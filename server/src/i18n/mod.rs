@@ -5,6 +5,7 @@
 
 pub mod album;
 pub mod guest;
+pub mod privacy;
 
 use time::UtcDateTime;
 

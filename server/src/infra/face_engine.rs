@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use picpick_engine::audit::{AuditCheckpoint, ChainKey};
 use picpick_engine::liveness::Liveness;
-use picpick_engine::receipts::Receipt;
+use picpick_engine::receipts::{Receipt, Requester};
 use picpick_engine::{
     BlobSealer, Collection, DataDir, DecodeLimits, Error, Models, Pack, Pipeline, Precision,
     RetentionPolicy, SearchOutcome, SearchQuery, Vault,
@@ -262,10 +262,10 @@ impl FaceEngine {
     /// # Errors
     /// - `Busy` if the collection is still in use after 10 s.
     /// - The engine's error if the purge fails.
-    pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
+    pub fn purge(&self, event: &str, requester: Requester) -> Result<Option<Receipt>> {
         for _ in 0..RELEASE_POLLS_MAX {
             if self.close(event) {
-                match self.0.data.purge(event) {
+                match self.0.data.purge(event, requester) {
                     Ok(receipt) => return Ok(Some(receipt)),
                     Err(Error::NoCollection { .. }) => return Ok(None),
                     // The indexing worker opened the collection again, for jobs that it had claimed before.

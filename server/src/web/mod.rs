@@ -6,6 +6,7 @@
 
 pub mod album;
 pub mod guest;
+pub mod privacy;
 pub mod security_txt;
 pub mod studio;
 pub mod visitor_layout;
@@ -45,6 +46,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/javascript", "studio_common.js"),
     asset!("text/javascript", "guests.js"),
     asset!("text/javascript", "people.js"),
+    asset!("text/javascript", "privacy.js"),
     asset!("text/css", "matching.css"),
     asset!("text/javascript", "matching.js"),
     asset!("text/javascript", "coverage.js"),
@@ -92,6 +94,7 @@ pub fn routes() -> Router<App> {
         .route("/studio/events/{event}", page(studio::event::page()))
         .route("/studio/events/{event}/guests", page(studio::guests::page()))
         .route("/studio/events/{event}/people", page(studio::people::page()))
+        .route("/studio/events/{event}/privacy", page(studio::privacy::page()))
         .route("/studio/events/{event}/matching", page(studio::matching::page()))
         .route("/studio/events/{event}/coverage", page(studio::coverage::page()))
         .route("/studio/events/{event}/albums", page(studio::albums::page()))

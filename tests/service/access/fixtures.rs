@@ -273,6 +273,8 @@ impl<'a> World<'a> {
                 Some(person.map_or_else(new_password, |person| person.password.clone()))
             }
             "pin" => Some(ANNOTATE_PIN.into()),
+            // An optional field, without which the erasure would erase the face of the other requests.
+            "privacy_request" => Some(unknown_id()),
             "email" => Some(person.map_or_else(new_email, |person| person.email.clone())),
             kind if KINDS.contains(&kind) => Some(self.id(kind, place, caller)),
             _ => None,

@@ -9,7 +9,7 @@ pub const ROLES: [&str; 6] = ["owner", "admin", "photographer", "editor", "accou
 
 /// Each action with the roles that may perform it. Roles that work with photos may search faces, the
 /// accountant may read members and audit, and owner and admin manage members and keys.
-const TABLE: [(&str, &[&str]); 19] = [
+const TABLE: [(&str, &[&str]); 20] = [
     ("read_studio", &ROLES),
     ("manage_studio", RUNNING),
     ("read_members", &["owner", "admin", "accountant"]),
@@ -27,6 +27,7 @@ const TABLE: [(&str, &[&str]); 19] = [
     ("search_faces", &["owner", "admin", "photographer", "editor"]),
     ("search_below_threshold", RUNNING),
     ("erase_faces", RUNNING),
+    ("undo_erasures", RUNNING),
     ("export_event", RUNNING),
     ("manage_guests", &["owner", "admin", "editor"]),
 ];

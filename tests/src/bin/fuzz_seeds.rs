@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use picpick_engine::fuzz::{self, HnswIndex, Index, People, PersonFace};
+use picpick_engine::receipts::Requester;
 use picpick_engine::{DataDir, Face, FaceId, Photo, PhotoId};
 use picpick_tests::pictures::{Drawing, with_orientation};
 use picpick_tests::synthetic;
@@ -57,7 +58,7 @@ fn erasure_log(root: &Path) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::open(folder.path(), None).unwrap();
     data.create("seed", "pack", &synthetic::keep()).unwrap();
-    let receipt = data.purge("seed").unwrap().to_bytes().unwrap();
+    let receipt = data.purge("seed", Requester::Operator).unwrap().to_bytes().unwrap();
     let read = |path: PathBuf| std::fs::read(path).unwrap();
     let header = br#"{"format":1,"collection":"00","created_unix_s":1,"expires_unix_s":2,"segments":["ab"]}"#;
     let seeds = [

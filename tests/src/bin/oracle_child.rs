@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use picpick_engine::indexing::Sink;
+use picpick_engine::receipts::Requester;
 use picpick_engine::{Collection, DataDir, Error, FaceId, Pack, PhotoId, Result};
 use picpick_tests::oracle::check_itself;
 use picpick_tests::workload::{Line, Op};
@@ -113,7 +114,9 @@ impl Worker {
 
     fn purge(&mut self, name: &str) {
         self.open.remove(name);
-        report(Op::Purge(name.to_owned()), || self.data.purge(name).map(|_| ((), 0, 0)));
+        report(Op::Purge(name.to_owned()), || {
+            self.data.purge(name, Requester::Operator).map(|_| ((), 0, 0))
+        });
     }
 
     fn choose(&mut self, name: &str) -> Op {

@@ -29,6 +29,7 @@ fn body(erasure: u64) -> ReceiptBody {
             presumed: false,
         }]),
         not_covered: Some(vec![Exclusion::LibraryBuffers, Exclusion::ForeignCopies]),
+        details: None,
     }
 }
 

@@ -21,6 +21,7 @@ const VISIT_S: i64 = 12 * 3600;
 pub struct OpenLink {
     pub id: String,
     pub album: String,
+    pub event: String,
     pub album_name: String,
     pub studio_name: String,
     studio: String,
@@ -38,7 +39,7 @@ impl OpenLink {
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
     let text = format!(
-        "SELECT l.id, l.album_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
+        "SELECT l.id, l.album_id, a.event_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
          FROM {} JOIN albums a ON a.event_id = e.id JOIN album_links l ON l.album_id = a.id \
          WHERE l.token_hash = $1 AND a.ends_unix_s > $2 AND {} AND e.node_id = $3",
         events::WITH_STUDIO,
@@ -50,6 +51,7 @@ pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
     Ok(Some(OpenLink {
         id: row.try_get("id")?,
         album: row.try_get("album_id")?,
+        event: row.try_get("event_id")?,
         album_name: row.try_get("name")?,
         studio_name: row.try_get("studio_name")?,
         studio: row.try_get("studio_id")?,

@@ -1,60 +1,29 @@
-//! Permanent removal of an event, safe against a crash between any two steps: deny access, purge the faces,
-//! store the receipt, remove the photos and uploads, delete the rows.
-//!
-//! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
+//! The steps of an event's erasure: purge the faces, remove photos and uploads, delete the rows.
 
-use super::receipts::{keep_receipt, receipt_text, stored_receipt};
+use picpick_engine::receipts::Receipt;
+
 use crate::api::upload::discard_all;
 use crate::app::App;
 use crate::error::Result;
-use crate::infra::audit_log::{self, AuditEvent};
-use crate::infra::clock::now_s;
-use crate::infra::db::events::{self, OwnedEvent};
-use crate::infra::rotation::interleave;
+use crate::infra::db::Tx;
+use crate::infra::db::erasures::{self, ErasureRecord};
+use crate::infra::db::{events, privacy_requests};
 
-/// Removes `event` and returns its erasure receipt as text. The caller must have denied access to the event
-/// before. If an earlier run has purged the faces, returns the newest receipt stored for the event. If
-/// none is stored, returns an empty text: a crash prevented the storing, and only the data folder holds the
-/// receipt.
-pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
-    let name = event.to_owned();
-    let receipt = app.face_engine.run(move |faces| faces.purge(&name)).await?;
-    let receipt = receipt.as_ref().map(receipt_text).transpose()?;
-    if let Some(receipt) = &receipt {
-        let mut tx = app.db.write().await?;
-        keep_receipt(&mut tx, studio, event, receipt).await?;
-        tx.commit().await?;
-    }
-    let (blobs, name) = (app.photo_store.clone(), event.to_owned());
-    app.face_engine.run(move |_| blobs.remove_event(&name)).await?;
-    discard_all(app, event).await?;
-    let mut tx = app.db.write().await?;
-    events::delete(&mut tx, event).await?;
-    let deed =
-        AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
-    audit_log::record(&mut tx, deed).await?;
-    tx.commit().await?;
-    match receipt {
-        Some(receipt) => Ok(receipt),
-        // The retention job, or an earlier removal that was interrupted, has purged the faces.
-        None => Ok(stored_receipt(&app.db, event).await?.unwrap_or_default()),
-    }
+/// Purges the event's faces, also hidden ones. Returns `None` if they were purged before.
+pub async fn purge_faces(app: &App, erasure: &ErasureRecord) -> Result<Option<Receipt>> {
+    let (event, requester) = (erasure.event.clone(), erasure.requester);
+    app.face_engine.run(move |faces| faces.purge(&event, requester)).await
 }
 
-/// Resumes interrupted removals, and starts the removal of events whose end date has passed.
-pub async fn resume_removals(app: &App) -> Result<()> {
-    let mut tx = app.db.write().await?;
-    events::mark_ended(&mut tx, &app.node_id, now_s()).await?;
-    tx.commit().await?;
-    let due = events::deleting(&app.db, &app.node_id).await?;
-    for OwnedEvent { id: event, studio } in interleave(due, Clone::clone) {
-        match erase_event(app, &studio, &event).await {
-            Ok(_) => tracing::info!(event, "event removed"),
-            Err(failure) => {
-                let reason = failure.reason();
-                tracing::error!(event, reason, "event removal failed; it will be retried");
-            }
-        }
-    }
-    Ok(())
+pub async fn remove_files(app: &App, erasure: &ErasureRecord) -> Result<()> {
+    let (blobs, event) = (app.photo_store.clone(), erasure.event.clone());
+    app.face_engine.run(move |_| blobs.remove_event(&event)).await?;
+    discard_all(app, &erasure.event).await
+}
+
+/// Deletes the event's rows, and closes its other erasures and the open requests of people.
+pub async fn conclude(tx: &mut Tx, erasure: &ErasureRecord, now_unix_s: i64) -> Result<()> {
+    erasures::close_all(tx, &erasure.event, now_unix_s).await?;
+    privacy_requests::close_all(tx, &erasure.event, now_unix_s).await?;
+    events::delete(tx, &erasure.event).await
 }

@@ -4,9 +4,11 @@
 //! A guest's row is inserted before the template and deleted after the template, so a template without a row
 //! belongs to no guest.
 
-use picpick_engine::{Error, GuestId};
+use picpick_engine::GuestId;
+use picpick_engine::receipts::Requester;
 
-use super::receipts::{GuestErasure, keep_receipt, receipt_text};
+use super::guest::erase_template;
+use super::receipts::{FormerGuest, keep_receipt, receipt_text};
 use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::record_guest;
@@ -15,15 +17,12 @@ use crate::infra::db::events::{self, OwnedEvent};
 use crate::infra::db::guests;
 
 /// Erases the template of a former guest. Does nothing if the guest has no template.
-pub async fn erase(app: &App, orphan: &GuestErasure) -> Result<()> {
+pub async fn erase(app: &App, orphan: &FormerGuest) -> Result<()> {
     let (event, id): (_, GuestId) = (orphan.event.clone(), orphan.guest.parse()?);
     let receipt = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;
-        match open.collection.erase_guest(&id, false) {
-            Ok(receipt) => receipt_text(&receipt).map(Some),
-            Err(Error::NotFound { kind: "guest", .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let receipt = erase_template(&open.collection, &id, Requester::Retention)?;
+        receipt.as_ref().map(receipt_text).transpose()
     });
     let Some(receipt) = receipt.await? else { return Ok(()) };
     let mut tx = app.db.write().await?;
@@ -60,8 +59,7 @@ async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
     }
     for orphan in orphans {
         let (studio, event) = (studio.to_owned(), event.to_owned());
-        erase(app, &GuestErasure { studio, event, guest: orphan.to_string(), faces: false })
-            .await?;
+        erase(app, &FormerGuest { studio, event, guest: orphan.to_string() }).await?;
     }
     Ok(())
 }

@@ -1,25 +1,26 @@
 //! Permanent removal of photos, in this order: faces, files, database rows.
 //!
 //! The engine erases the faces of all photos in one erasure and signs one receipt. After an interruption, the
-//! photos are still listed, and the client can repeat the request.
+//! photos are still listed until the erasure is run again.
 
 use axum::Json;
 use axum::extract::State;
 use picpick_engine::PhotoId;
-use picpick_engine::receipts::Receipt;
+use picpick_engine::receipts::{Receipt, Requester};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::receipts::receipt_text;
+use super::machine;
+use super::requests::ErasureRequest;
 use crate::api::photo::bulk::find_all;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path};
-use crate::infra::admission::spawn_held;
-use crate::infra::db::jobs;
+use crate::infra::db::erasures::{ErasureKind, ErasureRecord};
 use crate::infra::db::photos::{self, PhotoRef};
+use crate::infra::db::{Tx, jobs};
 use crate::infra::face_engine::OpenCollection;
 use crate::infra::photo_store::PhotoStore;
 
@@ -66,49 +67,61 @@ pub async fn remove_many(
 }
 
 async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<RemovedPhoto> {
-    let event = grant.event()?.to_owned();
-    // The photos' jobs are deleted first, so that no job adds the faces again.
+    let (event, actor) = (grant.event()?, grant.caller.name());
+    let requester = Requester::Studio;
+    let request = ErasureRequest { studio: &grant.studio, event, requester, actor: &actor };
+    let ids: Vec<&str> = photos.iter().map(|photo| photo.id.as_str()).collect();
     let mut tx = app.db.write().await?;
-    for photo in &photos {
-        jobs::delete_of_photo(&mut tx, &photo.id).await?;
+    // The photos' jobs are deleted first, so that no job adds the faces again.
+    for photo in &ids {
+        jobs::delete_of_photo(&mut tx, photo).await?;
+        record_by(&mut tx, &grant, "photo_remove", photo, "").await?;
     }
+    let erasure = request.insert(&mut tx, ErasureKind::Photos, ids.join(",")).await?;
     tx.commit().await?;
-    // Spawned as a task, so that a disconnected client does not interrupt the removal.
-    let removal = spawn_held(async move {
-        let (blobs, name) = (app.photo_store.clone(), event.clone());
-        let (receipt, photos) = app
-            .face_engine
-            .run(move |faces| {
-                let open = faces.open_collection(&name)?;
-                let receipt = erase(&open, &blobs, &name, &photos)?;
-                Ok((receipt, photos))
-            })
-            .await?;
-        let mut tx = app.db.write().await?;
-        for photo in &photos {
-            photos::delete(&mut tx, &event, &photo.id).await?;
-            record_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
-        }
-        tx.commit().await?;
-        app.jobs.publish(&event);
-        let receipt = receipt.as_ref().map(receipt_text).transpose()?;
-        Ok::<_, ApiError>(RemovedPhoto { receipt })
-    });
-    removal.await.map_err(ApiError::internal)?
+    let receipt = machine::run(&app, &erasure).await?.receipt;
+    Ok(RemovedPhoto { receipt: Some(receipt).filter(|receipt| !receipt.is_empty()) })
+}
+
+/// Erases the faces and removes the files of an erasure's photos. Returns `None` if no photo was indexed, or if an
+/// earlier run has erased them.
+pub async fn erase(app: &App, erasure: &ErasureRecord) -> Result<Option<Receipt>> {
+    let event = erasure.event.clone();
+    let mut photos = Vec::new();
+    for id in erasure.subject.split(',').filter(|id| !id.is_empty()) {
+        let content = photos::content_of(&app.db, &event, id).await?;
+        photos.extend(content.map(|content| PhotoRef { id: id.to_owned(), content }));
+    }
+    let (blobs, requester) = (app.photo_store.clone(), erasure.requester);
+    app.face_engine
+        .run(move |faces| {
+            let open = faces.open_collection(&event)?;
+            erase_with_files(&open, &blobs, &event, &photos, requester)
+        })
+        .await
+}
+
+/// Deletes the rows of an erasure's photos.
+pub async fn conclude(tx: &mut Tx, erasure: &ErasureRecord) -> Result<()> {
+    for photo in erasure.subject.split(',').filter(|id| !id.is_empty()) {
+        photos::delete(tx, &erasure.event, photo).await?;
+    }
+    Ok(())
 }
 
 /// Erases the faces of the indexed photos and removes the files of all photos. Returns `None` if no photo was
 /// indexed. A worker that has already claimed a photo's job finds no file afterwards, because erasures wait
 /// while the worker reads and indexes photos.
-fn erase(
+fn erase_with_files(
     open: &OpenCollection,
     blobs: &PhotoStore,
     event: &str,
     photos: &[PhotoRef],
+    requester: Requester,
 ) -> Result<Option<Receipt>> {
     let contents: Vec<PhotoId> = photos.iter().map(|photo| photo.content).collect();
     let files = || photos.iter().try_for_each(|photo| blobs.remove(event, &photo.id));
-    let (receipt, removed) = open.collection.delete_photos_then(&contents, files)?;
+    let (receipt, removed) = open.collection.delete_photos_then(&contents, requester, files)?;
     removed?;
     Ok(receipt)
 }
@@ -187,7 +200,9 @@ mod tests {
         {
             blobs.put(&sealer, "event", photo, kind, b"file").unwrap();
         }
-        assert!(erase(&open, &blobs, "event", &photos).unwrap().is_none(), "no photo was indexed");
+        let by = Requester::Studio;
+        let receipt = erase_with_files(&open, &blobs, "event", &photos, by).unwrap();
+        assert!(receipt.is_none(), "no photo was indexed");
         for photo in ["a", "b"] {
             assert!(blobs.get(&sealer, "event", photo, Rendition::Original).unwrap().is_none());
         }

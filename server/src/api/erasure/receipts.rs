@@ -6,13 +6,11 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{Db, Tx};
 use crate::infra::ids::new_id;
 
-/// A guest to erase.
-pub struct GuestErasure {
+/// A guest without a row, whose template may remain.
+pub struct FormerGuest {
     pub studio: String,
     pub event: String,
     pub guest: String,
-    /// Whether to erase the guest's faces in the event's photos as well.
-    pub faces: bool,
 }
 
 /// Returns the text form of a receipt. The bytes of the text are the signed bytes.

@@ -1,19 +1,21 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use picpick_engine::receipts::Requester;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::retention;
 use super::terms::{LegalBasis, Purpose};
-use crate::api::erasure::event;
+use crate::api::erasure::machine;
+use crate::api::erasure::receipts::stored_receipt;
+use crate::api::erasure::requests::ErasureRequest;
 use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Query};
-use crate::infra::admission::spawn_held;
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, EventRecord};
 use crate::infra::db::{Page, Paging, studios};
@@ -181,14 +183,18 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Event>> {
     operation_id = "event_delete", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = EventReceipt)))]
 pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<EventReceipt>> {
-    let event = grant.event()?;
+    let (event, actor) = (grant.event()?, grant.caller.name());
+    let requester = Requester::Studio;
+    let request = ErasureRequest { studio: &grant.studio, event, requester, actor: &actor };
     let mut tx = app.db.write().await?;
-    events::mark_deleting(&mut tx, event, now_s()).await?;
+    let erasure = request.event(&mut tx).await?;
     record_by(&mut tx, &grant, "event_delete", event, "").await?;
     tx.commit().await?;
-    // Spawned as a task, so that a disconnected client does not cancel the removal.
-    let (studio, event) = (grant.studio.clone(), event.to_owned());
-    let removal = spawn_held(async move { event::erase_event(&app, &studio, &event).await });
-    let receipt = removal.await.map_err(ApiError::internal)??;
+    let receipt = machine::run(&app, &erasure).await?.receipt;
+    // The retention job, or an earlier removal that was interrupted, may have purged the faces.
+    let receipt = match receipt.is_empty() {
+        true => stored_receipt(&app.db, event).await?.unwrap_or_default(),
+        false => receipt,
+    };
     Ok(Json(EventReceipt { receipt }))
 }

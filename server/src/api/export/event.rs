@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use axum::response::Response;
+use picpick_engine::suppressions::{SuppressionKind, SuppressionOverview};
 use serde::Serialize;
 
 use crate::api::album::feedback::{self, AlbumFeedback};
@@ -34,6 +35,20 @@ struct ExportedPhoto {
     created_unix_s: i64,
 }
 
+/// A person whose faces are hidden until they are erased, or are kept out of the event.
+#[derive(Serialize)]
+pub struct SuppressedPerson {
+    /// The erasure that hides or has erased the faces.
+    erasure: String,
+    /// `hidden` or `opt_out`.
+    kind: &'static str,
+    /// Photos with hidden faces.
+    photos: usize,
+    faces: usize,
+    /// Faces in later photos that were not stored.
+    omitted_faces: u64,
+}
+
 /// The contents of `event.json`.
 #[derive(Serialize)]
 struct EventExport<'a> {
@@ -44,6 +59,8 @@ struct EventExport<'a> {
     albums: &'a [AlbumFeedback],
     /// The guests with their contacts, consents and photos.
     guests: &'a [GuestExport],
+    /// People whose faces no result of the event contains, without templates.
+    suppressed: &'a [SuppressedPerson],
 }
 
 /// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
@@ -58,6 +75,7 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let photos = listed(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
+    let suppressed = suppressed(&app, &event.id).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
@@ -67,9 +85,10 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
         photos: &photos,
         albums: &albums,
         guests: &guests,
+        suppressed: &suppressed,
     };
     let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
-    drop((albums, guests));
+    drop((albums, guests, suppressed));
     Ok(respond("attachment; filename=\"event.zip\"", place, move |mut archive| async move {
         archive.add("event.json", &contents).await?;
         drop(contents);
@@ -104,4 +123,23 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
         created_unix_s: photo.created_unix_s,
     };
     Ok(photos::all_filed(&app.db, event).await?.into_iter().map(entry).collect())
+}
+
+async fn suppressed(app: &App, event: &str) -> Result<Vec<SuppressedPerson>> {
+    let name = event.to_owned();
+    let all = app
+        .face_engine
+        .run(move |faces| Ok(faces.open_collection(&name)?.collection.suppression_overviews()))
+        .await?;
+    let person = |of: SuppressionOverview| SuppressedPerson {
+        erasure: of.id.to_string(),
+        kind: match of.kind {
+            SuppressionKind::Hidden => "hidden",
+            SuppressionKind::OptOut => "opt_out",
+        },
+        photos: of.photos,
+        faces: of.faces,
+        omitted_faces: of.omitted,
+    };
+    Ok(all.into_iter().map(person).collect())
 }

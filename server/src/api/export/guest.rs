@@ -15,6 +15,7 @@ use crate::api::guest::admin::Notifications;
 use crate::api::guest::contact::open;
 use crate::api::guest::photos::{find_still_shown, found};
 use crate::api::photo::find_visible;
+use crate::api::privacy::log::note_access;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
@@ -136,8 +137,12 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
 #[utoipa::path(get, path = "/guest/export", operation_id = "guest_account_export", tag = "guest",
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response> {
-    let (event, guest) = (visit.event.clone(), visit.guest.clone());
-    archive(&app, event, guest, Recipient::Guest(visit)).await
+    let (event, guest, studio) = (visit.event.clone(), visit.guest.clone(), visit.studio.clone());
+    let answer = archive(&app, event.clone(), guest, Recipient::Guest(visit)).await?;
+    let mut tx = app.db.write().await?;
+    note_access(&mut tx, &studio, &event, "guest").await?;
+    tx.commit().await?;
+    Ok(answer)
 }
 
 /// Exports a guest's data as a ZIP archive, on request of a guest to the studio: `guest.json` and the photos
@@ -158,6 +163,7 @@ pub async fn of_guest(
     let answer = archive(&app, grant.event()?.to_owned(), guest.clone(), recipient).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
+    note_access(&mut tx, &grant.studio, grant.event()?, "studio").await?;
     tx.commit().await?;
     Ok(answer)
 }

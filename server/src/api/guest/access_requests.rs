@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use picpick_engine::guests::Guest;
+use picpick_engine::receipts::Requester;
 use picpick_engine::{GuestId, Template};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -20,8 +21,7 @@ use super::contact::{Contact, open, seal};
 use super::email_tokens::{self, TokenPurpose};
 use super::links;
 use super::registration::{NewGuest, insert_guest};
-use crate::api::erasure::guest::erase_guest;
-use crate::api::erasure::receipts::GuestErasure;
+use crate::api::erasure::requests::{ErasureRequest, GuestFaces};
 use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -260,8 +260,10 @@ pub async fn approve(
     tx.commit().await?;
     let let_in = enter(&app, &grant, &request, &newcomer, &guest, template).await;
     if let Err(failure) = let_in {
-        let (studio, event) = (event.studio.clone(), event.id.clone());
-        erase_guest(&app, GuestErasure { studio, event, guest, faces: false }).await?;
+        let (studio, actor) = (&event.studio, grant.caller.name());
+        let (event, requester) = (&event.id, Requester::Studio);
+        let request = ErasureRequest { studio, event, requester, actor: &actor };
+        request.guest(&app, &guest, GuestFaces::default()).await?;
         return Err(failure);
     }
     app.mailer.wake();

@@ -1,11 +1,11 @@
 use axum::Json;
 use axum::extract::State;
+use picpick_engine::receipts::Requester;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::contact::open;
-use crate::api::erasure::guest::erase_guest;
-use crate::api::erasure::receipts::GuestErasure;
+use crate::api::erasure::requests::{ErasureRequest, GuestFaces};
 use crate::api::event::routes::EventReceipt;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
@@ -144,7 +144,9 @@ pub async fn remove(
     }
     record_by(&mut tx, &grant, "guest_remove", &guest, grant.event()?).await?;
     tx.commit().await?;
-    let (studio, event) = (grant.studio.clone(), grant.event()?.to_owned());
-    let receipt = erase_guest(&app, GuestErasure { studio, event, guest, faces: false }).await?;
+    let (event, actor) = (grant.event()?, grant.caller.name());
+    let requester = Requester::Studio;
+    let request = ErasureRequest { studio: &grant.studio, event, requester, actor: &actor };
+    let receipt = request.guest(&app, &guest, GuestFaces::default()).await?.receipt;
     Ok(Json(EventReceipt { receipt }))
 }

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use super::challenge_throttle;
 use super::session;
 use crate::api::erasure::orphaned_templates;
-use crate::api::erasure::receipts::GuestErasure;
+use crate::api::erasure::receipts::FormerGuest;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{GuestSession, session_ended};
@@ -193,11 +193,10 @@ async fn passed(
     if !guests::set_verified(&mut tx, &guest, now).await? {
         drop(tx);
         // The guest was erased during verification. The template of a new guest is erased here.
-        // `api/erasure/guest.rs` erases the replaced template of a known guest.
+        // `api/erasure` erases the replaced template of a known guest.
         if guest == visit.guest && !visit.verified {
             let (studio, event) = (visit.studio.clone(), visit.event.clone());
-            orphaned_templates::erase(app, &GuestErasure { studio, event, guest, faces: false })
-                .await?;
+            orphaned_templates::erase(app, &FormerGuest { studio, event, guest }).await?;
         }
         return Err(session_ended());
     }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use picpick_engine::receipts::Requester;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,9 +16,8 @@ use super::contact::{Contact, open};
 use super::email_tokens::{self, TokenPurpose};
 use super::photos::{GroupMember, find_still_shown, found};
 use super::session;
-use crate::api::erasure::guest::erase_guest as forget;
-use crate::api::erasure::receipts::GuestErasure;
-use crate::api::event::routes::EventReceipt;
+use crate::api::erasure::letters::KeptContact;
+use crate::api::erasure::requests::{ErasureRequest, GuestFaces};
 use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -67,11 +67,28 @@ pub struct NotificationState {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct ErasureReceipt {
-    /// Whether to erase the guest's faces in the event's photos as well. The erasure cannot be undone, and no
-    /// search finds these faces afterwards. Ignored if the session is not verified.
+pub struct LeavingGuest {
+    /// Whether the guest's faces in the event's photos are hidden at once and erased after 72 hours. Until then the
+    /// studio, and the guest by the link in a letter, can undo it. Ignored if the session is not verified.
     #[serde(default)]
     pub faces: bool,
+    /// Whether faces in photos that the studio adds later are kept out as well. For this purpose only, the guest's
+    /// template stays in the event, sealed, until the event ends. Ignored without `faces`.
+    #[serde(default)]
+    pub opt_out: bool,
+}
+
+/// What is erased of a guest, and what is hidden.
+#[derive(Serialize, ToSchema)]
+pub struct GuestErased {
+    /// The signed receipt of the erasure of the guest's template; empty if the guest had none.
+    pub receipt: String,
+    /// Faces in the event's photos that are hidden now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faces_hidden: Option<i64>,
+    /// The time after which the hidden faces are erased, seconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faces_erased_unix_s: Option<i64>,
 }
 
 /// Returns the guest's status.
@@ -192,25 +209,41 @@ pub async fn archive(
     }))
 }
 
-/// Withdraws the guest's consent and erases the guest's template, sessions and e-mail tokens at once. Makes
-/// the browser delete cached photos and the stored guest link. The response is the signed receipt of the
-/// erasure.
-#[utoipa::path(delete, path = "/guest", operation_id = "guest_account_delete", tag = "guest", params(ErasureReceipt),
-    responses((status = 200, body = EventReceipt)))]
+/// Withdraws the guest's consent and erases the guest's template, contact, sessions and e-mail tokens at once. With
+/// `faces`, hides the guest's faces in the event's photos, tells the studio, and keeps a proved contact until the
+/// faces are erased, for the letter with the link that undoes it. Makes the browser delete cached photos and the
+/// stored guest link.
+#[utoipa::path(delete, path = "/guest", operation_id = "guest_account_delete", tag = "guest", params(LeavingGuest),
+    responses((status = 200, body = GuestErased)))]
 pub async fn leave(
     State(app): State<App>,
     visit: GuestSession,
     Encrypted(encrypted): Encrypted,
-    Query(going): Query<ErasureReceipt>,
+    Query(going): Query<LeavingGuest>,
 ) -> Result<Response> {
-    let leaving = GuestErasure {
-        studio: visit.studio.clone(),
-        event: visit.event.clone(),
-        guest: visit.guest.clone(),
-        // An unverified session cannot show that these faces are the guest's.
-        faces: going.faces && visit.verified,
+    // An unverified session cannot show that these faces are the guest's.
+    let hide = going.faces && visit.verified;
+    let (actor, requester) = (format!("guest:{}", visit.guest), Requester::Guest);
+    let GuestSession { studio, event, .. } = &visit;
+    let request = ErasureRequest { studio, event, requester, actor: &actor };
+    let contact = match hide {
+        true => proved_contact(&app, &visit.guest).await?,
+        false => None,
     };
-    let receipt = forget(&app, leaving).await?;
+    let faces = GuestFaces { hide, opt_out: hide && going.opt_out, contact };
+    let left = request.guest(&app, &visit.guest, faces).await?;
     let ended = end_session_headers(GUEST_COOKIE, encrypted, LocalData::CacheAndStorage);
-    Ok((ended, Json(EventReceipt { receipt })).into_response())
+    let erased = GuestErased {
+        receipt: left.receipt,
+        faces_hidden: hide.then_some(left.erasure.faces),
+        faces_erased_unix_s: left.erasure.due_unix_s.filter(|_| hide),
+    };
+    Ok((ended, Json(erased)).into_response())
+}
+
+/// Returns the guest's contact, if the guest has proved it.
+async fn proved_contact(app: &App, guest: &str) -> Result<Option<KeptContact>> {
+    let Some(proved) = guests::proved_contact(&app.db, guest).await? else { return Ok(None) };
+    let contact = open(app, guest, "contact", &proved.contact)?;
+    Ok(Some(KeptContact { contact, language: proved.language }))
 }

@@ -47,7 +47,10 @@ pub enum Action {
     SearchFaces,
     /// Searches with a threshold below the event's threshold.
     SearchBelowThreshold,
+    /// Erases all faces of a person in an event's photos.
     EraseFaces,
+    /// Undoes an erasure that waits, such as one on a guest's word.
+    UndoErasures,
     ExportEvent,
     /// Reads guests and their contacts, manages guest links, decides access requests, removes guests.
     ManageGuests,
@@ -94,6 +97,7 @@ impl Role {
                 A::SearchFaces,
                 A::SearchBelowThreshold,
                 A::EraseFaces,
+                A::UndoErasures,
                 A::ExportEvent,
                 A::ManageGuests,
             ],
@@ -208,8 +212,14 @@ mod tests {
 
     #[test]
     fn those_who_only_look_change_nothing() {
-        let changing =
-            [A::UploadPhotos, A::ManagePhotos, A::DeleteEvent, A::EraseFaces, A::ManageKeys];
+        let changing = [
+            A::UploadPhotos,
+            A::ManagePhotos,
+            A::DeleteEvent,
+            A::EraseFaces,
+            A::UndoErasures,
+            A::ManageKeys,
+        ];
         for role in [Role::Viewer, Role::Accountant] {
             assert!(changing.iter().all(|action| !role.may(*action)), "{role:?}");
         }

@@ -240,7 +240,7 @@ const PHOTOS: PhotosTexts = PhotosTexts {
          consent was given and withdrawn.",
     ],
     delete_faces: "Also delete my face data from the event's photos",
-    delete_faces_hint: "A face search then no longer finds you in the event's photos. The studio keeps the photos.",
+    delete_faces_hint: "A face search then no longer finds you in the event's photos: at once, and for good after 72 hours. Until then the studio, which is told, can undo it, and so can you if your e-mail address is confirmed; it is kept for that e-mail only. The studio keeps the photos.",
     delete_now: "Delete now",
     keep: "Cancel",
     deleting: "Deleting…",
@@ -261,6 +261,11 @@ const LETTERS: EmailTexts = EmailTexts {
     notify_title: "E-mails about new photos",
     notify: "Do you want an e-mail when new photos of you appear?",
     notify_button: "Yes, send me e-mails",
+    undo_title: "Keep your face data?",
+    undo: "Your face in the event's photos is hidden and will be deleted. If you did not request this, show it again. Your \
+           own face template and your contact details are deleted already.",
+    undo_button: "Undo the deletion",
+    undone: "Done. The photos can be found by face again.",
     notified: "Done. You get an e-mail when there are new photos of you.",
     gone: "This link has already been used, has expired, or is incomplete. Please scan the event's code again, or ask the \
            studio for a new link.",

@@ -73,6 +73,15 @@ pub async fn find(db: &Db, event: &str) -> Result<EventRecord> {
     Ok(read(&row)?)
 }
 
+/// Returns an event in a transaction, also if it is being deleted.
+///
+/// # Errors
+/// - `NotFound` if there is no such event.
+pub async fn find_in(tx: &mut Tx, event: &str) -> Result<EventRecord> {
+    let row = sqlx::query("SELECT * FROM events WHERE id = $1").bind(event);
+    Ok(read(&row.fetch_one(&mut **tx).await?)?)
+}
+
 /// Returns the studio and the node of an event; `None` if there is no such event, or it is being deleted.
 pub async fn place(db: &Db, event: &str) -> Result<Option<EventPlace>> {
     let text = format!("SELECT studio_id, node_id FROM events WHERE id = $1 AND {NOT_DELETING}");

@@ -286,6 +286,29 @@ pub async fn mark_erasing(tx: &mut Tx, guest: &str, faces: bool, now_unix_s: i64
     Ok(())
 }
 
+/// A guest's contact that is proved to be the guest's.
+pub struct ProvedContact {
+    /// Sealed.
+    pub contact: String,
+    /// A value of `Language::tag`.
+    pub language: String,
+}
+
+/// Returns a guest's contact; `None` if it is not proved, or there is no such guest.
+pub async fn proved_contact(db: &Db, guest: &str) -> Result<Option<ProvedContact>> {
+    let row = sqlx::query(
+        "SELECT contact, language FROM guests WHERE id = $1 AND contact_proved_unix_s IS NOT NULL",
+    )
+    .bind(guest)
+    .fetch_optional(db.read())
+    .await?;
+    let read = |row: AnyRow| {
+        let (contact, language) = (row.try_get("contact")?, row.try_get("language")?);
+        Ok(ProvedContact { contact, language })
+    };
+    row.map(read).transpose()
+}
+
 /// Deletes a guest with all rows that belong to the guest.
 pub async fn delete(tx: &mut Tx, guest: &str) -> Result<()> {
     sqlx::query("DELETE FROM guests WHERE id = $1").bind(guest).execute(&mut **tx).await?;

@@ -111,6 +111,19 @@ pub async fn roles_in_studio(tx: &mut Tx, user: &str, studio: &str) -> Result<Ve
     rows.iter().map(|row| Ok(row.try_get("role")?)).collect()
 }
 
+/// Returns the e-mail addresses of the members who have a role in the whole studio.
+pub async fn emails_with_role(tx: &mut Tx, studio: &str, role: &str) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.studio_id = $1 AND m.role = $2 AND m.event_id IS NULL ORDER BY u.email",
+    )
+    .bind(studio)
+    .bind(role)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get("email")?)).collect()
+}
+
 /// Returns the number of the studio's owners.
 pub async fn count_owners(tx: &mut Tx, studio: &str) -> Result<i64> {
     let row = sqlx::query(

@@ -2,6 +2,7 @@
 //! same statements run on both. Face data is never stored here.
 
 pub mod consents;
+pub mod erasures;
 pub mod events;
 pub mod folders;
 pub mod guests;
@@ -11,6 +12,7 @@ pub mod memberships;
 pub mod migrations;
 pub mod pagination;
 pub mod photos;
+pub mod privacy_requests;
 pub mod studios;
 pub mod users;
 

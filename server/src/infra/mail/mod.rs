@@ -5,6 +5,7 @@
 //! abandoned with a line in the log. Addresses, subjects and texts are never logged.
 
 pub mod account_messages;
+pub mod erasure_messages;
 pub mod file;
 pub mod guest_messages;
 pub mod outbox;
@@ -27,6 +28,9 @@ use crate::infra::visible_text::visible;
 pub use account_messages::{
     email_change_requested, email_changed, invitation, new_email, password_changed,
     recovery_code_used, reset, second_factor_changed, second_factor_reset,
+};
+pub use erasure_messages::{
+    HiddenFacesNotice, RemovalAnswer, erasure_begun, erasure_undone, faces_hidden, removal_answered,
 };
 pub use guest_messages::{TermsNotice, access_granted, letters_wanted, new_photos, terms_changed};
 pub use outbox::{ResetFuture, enqueue, enqueue_sealed, pending, run_outbox};

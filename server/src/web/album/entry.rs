@@ -3,6 +3,7 @@ use maud::{Markup, html};
 use super::context::PageContext;
 use super::layout::{PageFrame, layout, wait};
 use crate::error::{ApiError, ErrorKind};
+use crate::web::privacy;
 
 /// Renders the entry page: the names of the album and the studio, and the form for the PIN. It shows no photo.
 pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
@@ -27,6 +28,7 @@ pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
                 }
                 button type="submit" { (words.open) }
             }
+            (privacy::link(here.language(), &link.event))
         }
     };
     let frame = PageFrame {

@@ -4,6 +4,7 @@ use super::context::PageContext;
 use super::layout::{PageFrame, file, layout, query, sizes};
 use crate::api::album::photos::{AlbumFolder, AlbumPhoto, AlbumSettings, PhotoFilter};
 use crate::api::photo_policy::Download;
+use crate::web::privacy;
 
 /// Limits the images of a page that load at once, 6 photos: about as many as are visible without scrolling.
 /// The browser loads the other images when they come near the screen.
@@ -42,6 +43,7 @@ pub fn page(here: &PageContext, shown: &GalleryPage) -> Markup {
             p.all { a.button.quiet href="/api/v1/album/download" download { (here.words().download_all) } }
         }
         (annotate(here, about))
+        (privacy::link(here.language(), &here.link.event))
         form.leave method="post" action=(here.path("/leave")) {
             button.quiet type="submit" { (here.words().leave) }
         }

@@ -23,6 +23,13 @@ pub fn notify(words: &GuestTexts, language: Language) -> Markup {
     page(words, language, "/g/notify", "notify", texts)
 }
 
+/// Renders the page that undoes the erasure of the guest's faces.
+pub fn undo(words: &GuestTexts, language: Language) -> Markup {
+    let letters = &words.letters;
+    let texts = (letters.undo_title, letters.undo, letters.undo_button);
+    page(words, language, "/g/undo", "undo", texts)
+}
+
 fn page(
     words: &GuestTexts,
     language: Language,
@@ -44,6 +51,7 @@ fn page(
         (string_data(&[
             ("gone", words.letters.gone),
             ("notified", words.letters.notified),
+            ("undone", words.letters.undone),
             ("failed", words.door.failed),
             ("no_line", words.door.no_line),
         ]))

@@ -6,6 +6,7 @@ use crate::api::event::terms::Purpose;
 use crate::api::guest::consent::{self, Consent, ConsentKind, ConsentNames};
 use crate::i18n::Language;
 use crate::i18n::guest::GuestTexts;
+use crate::web::privacy;
 
 /// The event that a guest link opens.
 pub struct LinkTarget<'a> {
@@ -13,6 +14,8 @@ pub struct LinkTarget<'a> {
     pub studio: &'a str,
     pub ends_unix_s: i64,
     pub purpose: Purpose,
+    /// The event's id, for the link to its privacy page.
+    pub id: &'a str,
     /// The path of the link, `/g/TOKEN`.
     pub address: &'a str,
 }
@@ -50,6 +53,7 @@ pub fn page(
                 h1 { (behind.event) }
             }
             (about(words, &ask, stage))
+            (privacy::link(language, behind.id))
             (you(words))
             (agree(words, language, behind))
             (camera::section(words, Some(&ask), true))

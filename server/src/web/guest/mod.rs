@@ -40,6 +40,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/g", get(own))
         .route("/g/enter", get(enter))
         .route("/g/notify", get(notify))
+        .route("/g/undo", get(undo))
         .route("/g/{token}", get(behind))
         .route("/g/{token}/ask", get(ask_page).post(send_request))
         .layer(from_fn_with_state((app.clone(), Rule::Open), throttle))
@@ -122,12 +123,13 @@ async fn behind(here: GuestPageContext, Path(token): Path<String>) -> Response {
 }
 
 fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
-    let OpenGuestLink { event_name, studio_name, ends_unix_s, purpose, .. } = open;
+    let OpenGuestLink { event, event_name, studio_name, ends_unix_s, purpose, .. } = open;
     LinkTarget {
         event: event_name,
         studio: studio_name,
         ends_unix_s: *ends_unix_s,
         purpose: *purpose,
+        id: event,
         address,
     }
 }
@@ -246,5 +248,10 @@ async fn enter(here: GuestPageContext) -> Response {
 
 async fn notify(here: GuestPageContext) -> Response {
     let page = email_links::notify(here.words(), here.wanted.language);
+    respond(here.wanted, StatusCode::OK, &page)
+}
+
+async fn undo(here: GuestPageContext) -> Response {
+    let page = email_links::undo(here.words(), here.wanted.language);
     respond(here.wanted, StatusCode::OK, &page)
 }

@@ -44,6 +44,7 @@ pub fn event_head(current: &str) -> Markup {
         ("matching", "Matching"),
         ("coverage", "Coverage"),
         ("albums", "Albums"),
+        ("privacy", "Privacy"),
         ("settings", "Settings"),
     ];
     html! {

@@ -10,4 +10,5 @@ pub mod layout;
 pub mod matching;
 pub mod members;
 pub mod people;
+pub mod privacy;
 pub mod records;

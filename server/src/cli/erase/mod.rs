@@ -1,3 +1,5 @@
+mod remote;
+
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -22,33 +24,56 @@ Examples:
   picpick erase 'Anna & Ben' --selfie guest.jpg
   picpick erase 'Anna & Ben' --selfie guest.jpg --yes --receipt guest.json
 
+A running service holds its collections open. Erase through it then: the name
+is the event's id, and the API key of an owner or admin comes from
+PICPICK_API_KEY or a file:
+  picpick erase EVENT --server https://photos.example.com --selfie guest.jpg
+
 With --json: {\"collection\", \"erased\", \"threshold\", \"faces\": [{\"photo\",
-\"face_id\", \"similarity\"}], \"receipt\"}.";
+\"face_id\", \"similarity\"}], \"receipt\"}; with --server {\"event\", \"erased\",
+\"threshold\", \"photos\": [{\"photo\", \"similarity\"}], \"receipt\"}.";
 
 /// Erases a person's faces, which it finds as 'search --expand' does. Without '--yes' it only lists
 /// the faces.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct EraseArguments {
-    /// Name of the collection
-    name: String,
+    /// Name of the collection; with '--server', the event's id
+    pub name: String,
     /// A picture of the person; may be given several times, to find more faces
     #[arg(long = "selfie", required = true, value_name = "FILE")]
-    selfies: Vec<PathBuf>,
+    pub selfies: Vec<PathBuf>,
     /// Erase; without this option the command only lists the faces it would erase
     #[arg(long)]
-    yes: bool,
+    pub yes: bool,
     /// Also write the receipt to this file
     #[arg(long, value_name = "FILE")]
-    receipt: Option<PathBuf>,
+    pub receipt: Option<PathBuf>,
     /// Erase faces of at least this similarity, -1 to 1 [default: the collection's threshold]
-    #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true,
+        conflicts_with = "server")]
     min_similarity: Option<f32>,
     /// Number of the face to use if a picture shows several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    face: Option<u32>,
+    pub face: Option<u32>,
+    #[command(flatten)]
+    remote: RemoteService,
     #[command(flatten)]
     pack: pack_option::PackOption,
+}
+
+/// The service through which the faces are erased.
+#[derive(Args, Debug)]
+pub struct RemoteService {
+    /// Erase through the service at this address, which may be running
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// File with the API key for '--server' [default: the key in PICPICK_API_KEY]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub key_file: Option<PathBuf>,
+    /// Also keep the person's faces in later photos out; their template stays until the event ends
+    #[arg(long, requires = "server")]
+    pub opt_out: bool,
 }
 
 #[derive(Serialize)]
@@ -68,6 +93,9 @@ struct ErasedPhotoRow {
 }
 
 pub fn run(context: &Context, arguments: &EraseArguments) -> Result<Report> {
+    if let Some(server) = &arguments.remote.server {
+        return remote::run(arguments, &arguments.remote, server);
+    }
     receipt::check_destination(arguments.receipt.as_deref())?;
     let (collection, pack) = context.collection(&arguments.name, &arguments.pack)?;
     let search = SearchRequest {

@@ -20,6 +20,7 @@ use crate::format_version::ROW_FORMAT;
 /// | 0x11 | note kind | a setting or correction made by the owner (`owner_settings.rs`), sealed |
 /// | 0x20 | blob kind, chunk number | a chunk of derived state (index, people), sealed |
 /// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; not in backups: guests can verify again |
+/// | 0x31 | HMAC of a camera frame's digest | time and print of the frame (`frames.rs`), sealed; not in backups |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum RowKind {
@@ -29,6 +30,7 @@ pub(crate) enum RowKind {
     Note = 0x11,
     Blob = 0x20,
     Guest = 0x30,
+    Frame = 0x31,
 }
 
 /// Derived state, stored only to start faster. It can always be rebuilt from the photos.
@@ -72,6 +74,11 @@ pub(crate) fn photo_named(name: [u8; 16]) -> Key {
 /// Returns the key of the guest row with this name.
 pub(crate) fn guest_named(name: [u8; 16]) -> Key {
     key(RowKind::Guest, name)
+}
+
+/// Returns the key of the frame row with this name.
+pub(crate) fn frame_named(name: [u8; 16]) -> Key {
+    key(RowKind::Frame, name)
 }
 
 pub(crate) fn setting(note: OwnerSetting) -> Key {

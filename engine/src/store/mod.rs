@@ -5,6 +5,7 @@
 //! source data.
 
 pub(crate) mod canary;
+mod frames;
 mod guests;
 pub(crate) mod keys;
 mod owner_settings;
@@ -23,6 +24,7 @@ use crate::face::Photo;
 use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 
+pub(crate) use frames::FrameRow;
 pub(crate) use keys::{DerivedState, Key, OwnerSetting};
 pub(crate) use recovery_state::RecoveryState;
 use rocks::{Rocks, RowChange};
@@ -44,6 +46,7 @@ pub(crate) struct Store {
     records: Sealer,
     derived: Sealer,
     guests: Sealer,
+    frames: Sealer,
     names: RowNames,
     canary_key: Secret,
     fingerprint: [u8; 16],
@@ -128,6 +131,7 @@ impl Store {
             records: Sealer::new(keys.data.derive("picpick embeddings")?),
             derived: Sealer::new(keys.data.derive("picpick index")?),
             guests: Sealer::new(keys.data.derive("picpick selfies")?),
+            frames: Sealer::new(keys.data.derive("picpick camera frames")?),
             names: RowNames::new(keys.data.derive("picpick row names")?),
             canary_key,
             fingerprint: keys.data.fingerprint()?,

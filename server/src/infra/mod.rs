@@ -14,6 +14,7 @@ pub mod imaging;
 pub mod jobs;
 pub mod leased_queue;
 pub mod mail;
+pub mod passed_faces;
 pub mod password_hasher;
 pub mod photo_store;
 pub mod qr_code;

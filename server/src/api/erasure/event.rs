@@ -16,6 +16,7 @@ use crate::infra::db::events::{self, OwnedEvent};
 /// none is stored, returns an empty text: a crash prevented the storing, and only the data folder holds the
 /// receipt.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
+    app.passed_faces.forget_event(event);
     let name = event.to_owned();
     let receipt = app.face_engine.run(move |faces| faces.purge(&name)).await?;
     let receipt = receipt.as_ref().map(receipt_text).transpose()?;

@@ -32,6 +32,7 @@ pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     guests::mark_erasing(&mut tx, &leaving.guest, leaving.faces, now).await?;
     consents::withdraw(&mut tx, &leaving.guest, now).await?;
     tx.commit().await?;
+    app.passed_faces.forget_guest(&leaving.guest);
     // Ends the guest's update streams.
     app.guest_updates.publish(&leaving.event, Some(&leaving.guest));
     // Runs in a task of its own, so that a disconnected client does not stop it.
@@ -92,6 +93,7 @@ async fn erase_due(app: &App) -> Result<()> {
     guests::delete_expired(&mut tx, now - GUEST_IDLE_S, now).await?;
     delete_full_quotas(&mut tx).await?;
     tx.commit().await?;
+    app.passed_faces.forget_expired();
     // After a crash between storing a template and setting `verified_unix_s`, the guest's row looks
     // unverified. The erasure removes the row together with the template.
     let due = guests::due_erasures(&app.db, &app.node_id, now, now - UNVERIFIED_S).await?;

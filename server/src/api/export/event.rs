@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::api::album::feedback::{self, AlbumFeedback};
 use crate::api::event::routes::{Event, one};
 use crate::api::export::guest::{GuestExport, of_event as guests_of_event};
+use crate::api::guest::guest_list;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
@@ -43,6 +44,8 @@ struct EventExport<'a> {
     albums: &'a [AlbumFeedback],
     /// The guests with their contacts, consents and photos.
     guests: &'a [GuestExport],
+    /// The contacts on the guest list.
+    guest_list: &'a [String],
 }
 
 /// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
@@ -55,6 +58,7 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let photos = listed(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
+    let listed_contacts = guest_list::of_event(&app, &event.id).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
@@ -62,7 +66,15 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
         // The caller's access may end while the archive is sent.
         let check = || here.block_on(grant.check_held(&app.db));
-        write(&app, &event, (&photos, &albums, &guests), check, archive)
+        let contents = EventExport {
+            format: "picpick event 1",
+            event: &event,
+            photos: &photos,
+            albums: &albums,
+            guests: &guests,
+            guest_list: &listed_contacts,
+        };
+        write(&app, &contents, check, archive)
     }))
 }
 
@@ -91,16 +103,15 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
 /// Writes the archive; calls `check` before each photo and stops with its error.
 fn write(
     app: &App,
-    event: &Event,
-    (photos, albums, guests): (&[ExportedPhoto], &[AlbumFeedback], &[GuestExport]),
+    contents: &EventExport<'_>,
     check: impl Fn() -> Result<()>,
     archive: &mut ZipStream,
 ) -> Result<()> {
-    let contents = EventExport { format: "picpick event 1", event, photos, albums, guests };
-    let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
-    archive.add("event.json", &contents)?;
+    let event = contents.event;
+    let text = serde_json::to_vec_pretty(contents).map_err(ApiError::internal)?;
+    archive.add("event.json", &text)?;
     let sealer = app.face_engine.sealer(&event.id)?;
-    for photo in photos {
+    for photo in contents.photos {
         check()?;
         let missing =
             || ApiError::internal(format!("photo {} is not in the photo store", photo.id));

@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
-use crate::infra::challenge_registry::ChallengeSubject;
+use crate::infra::challenge_registry::{AbandonedChallenge, ChallengeSubject};
 use crate::infra::clock::now_s;
 use crate::infra::db::guests;
 use crate::infra::rate_limit::Quota;
@@ -37,8 +37,7 @@ const ABANDONED_NETWORK: Quota = Quota { capacity: 1200, refill_s: 1 };
 /// Returns the subjects that a session's challenges are counted for. `from` is the client's address.
 pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result<ChallengeSubject> {
     let contact = guests::contact_hash(&app.db, &visit.guest).await?;
-    let contact = format!("{}:{contact}", visit.event);
-    Ok(ChallengeSubject::new(&visit.session, &contact, from))
+    Ok(ChallengeSubject::new(&visit.event, &visit.session, &contact, from))
 }
 
 fn failed_quotas(who: &ChallengeSubject) -> [(String, Quota); 2] {
@@ -99,11 +98,11 @@ pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
 }
 
 /// Records abandoned challenges for their sessions, contacts and networks.
-pub async fn record_abandoned(app: &App, all: &[ChallengeSubject]) -> Result<()> {
+pub async fn record_abandoned(app: &App, all: &[AbandonedChallenge]) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
-    let mut subjects: Vec<_> = all.iter().flat_map(left_quotas).collect();
+    let mut subjects: Vec<_> = all.iter().flat_map(|left| left_quotas(&left.who)).collect();
     // Rows are locked in one order, so that concurrent transactions do not deadlock.
     subjects.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tx = app.db.write().await?;

@@ -23,6 +23,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (14, "audit keys", include_str!("../../../migrations/0014_audit_keys.sql")),
     (15, "terms and creators", include_str!("../../../migrations/0015_terms_and_creators.sql")),
     (16, "contact proof", include_str!("../../../migrations/0016_contact_proof.sql")),
+    (18, "guest proof", include_str!("../../../migrations/0018_guest_proof.sql")),
 ];
 
 #[derive(Debug)]

@@ -27,7 +27,9 @@ pub use account_messages::{
     email_change_requested, email_changed, invitation, new_email, password_changed,
     recovery_code_used, reset, second_factor_changed,
 };
-pub use guest_messages::{TermsNotice, access_granted, letters_wanted, new_photos, terms_changed};
+pub use guest_messages::{
+    TermsNotice, access_granted, contact_code, letters_wanted, new_photos, terms_changed,
+};
 pub use outbox::{ResetFuture, enqueue, pending, run_outbox};
 
 /// Greatest length of a quoted name, characters.
@@ -69,6 +71,10 @@ pub enum OutgoingMail {
     /// address, so that the request takes the same time for every address and does not disclose accounts.
     #[serde(rename = "password_reset", alias = "ResetAsked")]
     PasswordResetRequested { email: String },
+    /// No mail. Enqueued in place of a mail that must not be sent, so that a request takes the same time whether
+    /// a mail is sent or not.
+    #[serde(rename = "none")]
+    Nothing,
 }
 
 /// The reason why a mail was not sent. It never contains the server's text, which often repeats addresses.

@@ -15,6 +15,7 @@ use crate::infra::guest_updates::GuestUpdates;
 use crate::infra::jobs::JobSignals;
 use crate::infra::mail::Mailer;
 use crate::infra::open_connections::OpenConnections;
+use crate::infra::passed_faces::PassedFaces;
 use crate::infra::password_hasher::SecretHasher;
 use crate::infra::photo_store::PhotoStore;
 use crate::infra::places::Places;
@@ -52,6 +53,8 @@ pub struct Components {
     pub mailer: Mailer,
     /// The guests' running challenges.
     pub challenges: ChallengeRegistry,
+    /// The faces of guests who passed the challenge and have not proved their contact.
+    pub passed_faces: PassedFaces,
     /// Notifies guests' open pages of new photos.
     pub guest_updates: GuestUpdates,
 }
@@ -160,6 +163,7 @@ impl App {
             secret_hasher: SecretHasher::default(),
             readiness: ReadinessCache::default(),
             challenges: ChallengeRegistry::default(),
+            passed_faces: PassedFaces::default(),
             guest_updates: GuestUpdates::default(),
         })))
     }

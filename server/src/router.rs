@@ -149,6 +149,8 @@ fn guests_table(api: Api) -> Api {
         // Guests: the studio's side
         .add(Event(A::ManageGuests),        routes!(guest::links::list, guest::links::create))
         .add(Event(A::ManageGuests),        routes!(guest::links::withdraw))
+        .add(Event(A::ManageGuests),        routes!(guest::guest_list::list, guest::guest_list::add))
+        .add(Event(A::ManageGuests),        routes!(guest::guest_list::remove))
         .add(Event(A::ManageGuests),        routes!(guest::admin::list))
         .add(Event(A::ManageGuests),        routes!(guest::admin::remove))
         .add(Event(A::ExportEvent),         routes!(crate::api::export::guest::of_guest))
@@ -165,6 +167,8 @@ fn guests_table(api: Api) -> Api {
         .add(Guest(S::Registered),          routes!(guest::routes::sign_out))
         .add(Guest(S::Registered),          routes!(guest::challenge::begin))
         .add(Guest(S::Registered),          routes!(guest::challenge::show).map(of_a_frame))
+        .add(Guest(S::Registered),          routes!(guest::contact_proof::send_again, guest::contact_proof::prove))
+        .add(Guest(S::Registered),          routes!(guest::verification::verify))
         // Guests: their own photos, faces and settings
         .add(Guest(S::Verified),            routes!(guest::photos::list))
         .add(Guest(S::Verified),            routes!(guest::photos::thumb))

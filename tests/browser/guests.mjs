@@ -2,7 +2,7 @@
 // challenge, and access without a camera.
 
 import { REACTION_MS, challengeCamera } from "./challenge_camera.mjs";
-import { Camera, assert, checked, close, mailedLink, newPage, open, params, pause, until, visit } from "./harness.mjs";
+import { Camera, assert, checked, close, mailedCode, mailedLink, newPage, open, params, pause, until, visit } from "./harness.mjs";
 
 const { guest, other, flat, blank, two } = params.poses;
 const AWAY = { turn_left: "turn_right", turn_right: "turn_left", turn_up: "turn_down", turn_down: "turn_up" };
@@ -122,10 +122,11 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
 // A guest who passes the challenge.
 const page = await newPage(browser);
 await register(page, "Asha", "asha@mail.example");
-await welcome(page, guest);
+assert.equal(await welcome(page, guest), "passed");
 await until("the photos", async () => (await page.$$("#photos li")).length === params.theirs.length);
 assert.deepEqual(await photosOf(page), params.theirs);
-const foreign = (id) => page.evaluate((id) => fetch(`/api/v1/guest/photos/${id}/web`).then((answer) => answer.status), id);
+const foreignOn = (page, id) => page.evaluate((id) => fetch(`/api/v1/guest/photos/${id}/web`).then((answer) => answer.status), id);
+const foreign = (id) => foreignOn(page, id);
 for (const id of params.others) assert.equal(await foreign(id), 404);
 await until("the thumbnails", () => page.$$eval("#photos img", (all) => all.slice(0, 2).every((one) => one.complete && one.naturalWidth > 0)));
 const weight = await page.evaluate(() => {
@@ -214,6 +215,57 @@ await again.goto(enter);
 await again.click("#use");
 await again.waitForSelector("#outcome.bad:not(:empty)");
 
+// The studio asks for a code. The guest enters it after the head turns.
+await visit(studio, `/studio/events/${params.event}/settings`);
+await checked(studio, "studio-settings-proof");
+await studio.selectOption("#guest-proof", "contact_code");
+await studio.click("#event [type=submit]");
+await studio.waitForSelector("#event .outcome:not(:empty)");
+// The open page of a guest who has not proved the address asks for it; this guest has confirmed it by a link.
+await page.reload();
+await until("the photos", async () => (await photosOf(page)).length > 0);
+{
+  const page = await newPage(browser);
+  await page.goto(params.link);
+  await checked(page, "door-with-code");
+  await page.click("#begin");
+  await checked(page, "door-who-with-code");
+  await register(page, "Asha", "code@mail.example");
+  assert.equal(await welcome(page, guest), "code");
+  await checked(page, "code");
+  assert.equal(await foreignOn(page, params.theirs[0]), 403);
+  await page.fill("#code", "12");
+  await page.click("#code-step [type=submit]");
+  await page.waitForSelector("#code-bad:not(:empty)");
+  await checked(page, "code-wrong");
+  // A reload in between keeps the place.
+  await page.reload();
+  await page.waitForSelector("#code-step:visible");
+  await page.fill("#code", await mailedCode("code@mail.example"));
+  await page.click("#code-step [type=submit]");
+  await page.waitForURL("**/g");
+  await until("the photos", async () => (await photosOf(page)).length > 0);
+}
+
+// The studio keeps a guest list. A guest who is not on it sees the same pages, and no e-mail comes.
+await studio.selectOption("#guest-proof", "guest_list");
+await studio.click("#event [type=submit]");
+await until("the change", () => studio.textContent("#event .outcome").then((text) => text === "Saved."));
+await visit(studio, `/studio/events/${params.event}/guests`);
+await studio.click("#list-card summary");
+await studio.fill("#listed", "listed@mail.example, second@mail.example");
+await studio.click("#new-listed [type=submit]");
+await studio.waitForSelector("#listed-contacts li");
+await checked(studio, "studio-guest-list");
+{
+  const page = await newPage(browser);
+  await register(page, "Zoe", "unlisted@mail.example");
+  assert.equal(await welcome(page, guest), "code");
+  await page.click("#code-again");
+  await page.waitForSelector("#code-said:not(:empty)");
+  await checked(page, "code-again");
+}
+
 // The guest erases their data and gets a receipt.
 await page.click("#delete");
 await page.waitForSelector("#sure[open]");
@@ -227,13 +279,13 @@ assert.equal((await page.goto("/g")).status(), 401);
 // A camera without permission, and no camera.
 const refusing = await open("refused");
 const refused = await newPage(refusing);
-await register(refused, "Ravi", "+91 98765 43210");
+await register(refused, "Ravi", "ravi@mail.example");
 await refused.click("#open");
 await refused.waitForSelector("#failed[data-reason=refused]:visible");
 await checked(refused, "camera-refused");
 const lacking = await open("none");
 const absent = await newPage(lacking);
-await register(absent, "Ravi", "+91 98765 43211");
+await register(absent, "Ravi", "ravi2@mail.example");
 await absent.click("#open");
 await absent.waitForSelector("#failed[data-reason=absent]:visible");
 await checked(absent, "camera-absent");

@@ -205,4 +205,8 @@ function mails() {
 export const mailedLink = (path) =>
   until(`an e-mail with a link to ${path}`, () => mails().map((text) => text.match(new RegExp(`${path}#[\\w-]+`))?.[0]).find(Boolean));
 
+// Waits for the e-mail with a code to `contact`, and returns the code.
+export const mailedCode = (contact) =>
+  until(`a code for ${contact}`, () => mails().filter((text) => text.includes(`To: ${contact}`)).map((text) => text.match(/Subject: Your code: (\d{6})/)?.[1]).find(Boolean));
+
 export const keep = (name, text) => writeFileSync(join(params.pictures, name), text);

@@ -1,6 +1,7 @@
 //! Scenario tests of the engine as a library, without command line or service.
 
 mod decompression_bombs;
+mod frame_memory;
 mod guests;
 mod liveness;
 mod model_based;

@@ -123,6 +123,8 @@ fn terms_are_closed_lists_and_the_basis_has_no_default(service: Service) {
         new.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
         owner.client.post(&events, &new).fails(422, "invalid");
     }
+    // Without a mail server no code arrives, so guests of a new event prove themselves by the face alone.
+    assert_eq!(made.field("guest_proof"), "selfie");
     assert_eq!(details(&owner, "studio_change"), ["legal_basis: none to contract"]);
 }
 
@@ -132,11 +134,11 @@ fn changes_are_audited_with_both_values(service: Service) {
     let path = format!("/events/{event}");
     let ends = owner.client.get(&path).is(200).document()["ends_unix_s"].as_i64().unwrap();
     let change = json!({ "ends_unix_s": ends + 5, "purpose": "personal", "legal_basis": "contract",
-        "downloads": "web", "name": "Anna and Ben" });
+        "downloads": "web", "name": "Anna and Ben", "guest_proof": "guest_list" });
     owner.client.patch(&path, &change).is(200);
     let expected = format!(
         "ends_unix_s: {ends} to {}; purpose: event_gallery to personal; legal_basis: consent to contract; \
-         downloads: off to web; name",
+         downloads: off to web; guest_proof: selfie to guest_list; name",
         ends + 5
     );
     assert_eq!(details(&owner, "event_change"), [expected]);

@@ -132,6 +132,10 @@ fn mail_is_delivered_to_a_mail_server() {
     assert!(mail["message-id"].as_str().unwrap().ends_with("@studio.example>"), "{mail}");
     let link = format!("{}/invitation#ppi_", service.address());
     assert!(mail["text"].as_str().unwrap().contains(&link), "{mail}");
+    // Codes arrive, so guests of a new event prove their contact.
+    let events = format!("/studios/{}/events", owner.studio());
+    let new = json!({ "name": "Wedding", "legal_basis": "consent" });
+    assert_eq!(owner.client.post(&events, &new).is(201).field("guest_proof"), "contact_code");
     settled(&service);
 }
 

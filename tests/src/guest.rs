@@ -1,6 +1,7 @@
 //! Guests of an event: registration by a guest link, and liveness challenges. Frames are made from one real
 //! photo (`synthetic_head`) and follow the service's guidance.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use picpick_engine::Picture;
@@ -8,8 +9,10 @@ use serde_json::{Value, json};
 
 use crate::accounts::{Person, new_email};
 use crate::client::{Answer, Client, Request};
+use crate::outbox::{latest_to, settled};
+use crate::rng::Rng;
 use crate::service::Service;
-use crate::synthetic_head::Head;
+use crate::synthetic_head::{Head, noisy};
 
 /// Time between two frames: a head does not turn faster.
 const FRAME_EVERY: Duration = Duration::from_millis(350);
@@ -20,14 +23,18 @@ const VAIN_MAX: usize = 8;
 /// Maximum number of challenges that are started; the synthetic head can follow more than half of them.
 const CHALLENGES_MAX: usize = 20;
 /// Version of the consent text for guests who use a camera.
-pub const CONSENT: &str = "2";
+pub const CONSENT: &str = "3";
 /// Version of the consent text for guests who request access without a camera.
-pub const CONSENT_WITHOUT_CAMERA: &str = "2-ask";
+pub const CONSENT_WITHOUT_CAMERA: &str = "3-ask";
 
 /// The result of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
     Passed,
+    /// The head turns are done, and the guest must prove the contact.
+    CodeNeeded,
+    /// The head turns are done, and the guest waits for this number of seconds, because many faces have come.
+    Waits(u64),
     /// The service's reason.
     Failed(String),
 }
@@ -73,14 +80,13 @@ pub fn send_frame(client: &Client, challenge: &str, jpeg: Vec<u8>) -> Answer {
 /// progress, and the frame's number. Returns the final response. The synthetic head cannot reach every turn,
 /// because it is made from one photo; after `VAIN_MAX` frames without progress another challenge is started,
 /// which requests other turns.
-fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> Picture) -> Answer {
+fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> Vec<u8>) -> Answer {
     for _ in 0..CHALLENGES_MAX {
         let challenge = client.json("POST", "/guest/challenges", None).is(201).document();
         let id = challenge["id"].as_str().unwrap();
         let (mut guidance, mut waited) = (challenge["guidance"].as_str().unwrap().to_owned(), 0);
         for nth in 0..FRAMES_MAX {
-            let jpeg = frame(&guidance, waited, nth).to_jpeg(u32::MAX, 90).unwrap();
-            let answer = send_frame(client, id, jpeg);
+            let answer = send_frame(client, id, frame(&guidance, waited, nth));
             if answer.status != 200 {
                 return answer;
             }
@@ -97,11 +103,25 @@ fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> 
     panic!("{CHALLENGES_MAX} challenges neither passed nor failed");
 }
 
+/// Encodes a frame as the page's camera does.
+pub fn encoded(frame: &Picture) -> Vec<u8> {
+    frame.to_jpeg(u32::MAX, 90).unwrap()
+}
+
 /// Runs challenges until one passes or fails. If it passes, `client` gets the new session.
-pub fn show(client: &mut Client, frame: impl FnMut(&str, usize, usize) -> Picture) -> Shown {
+pub fn show(client: &mut Client, mut frame: impl FnMut(&str, usize, usize) -> Picture) -> Shown {
+    show_files(client, |guidance, waited, nth| encoded(&frame(guidance, waited, nth)))
+}
+
+/// Runs challenges as [`show`] does, with frames that are encoded already.
+pub fn show_files(client: &mut Client, frame: impl FnMut(&str, usize, usize) -> Vec<u8>) -> Shown {
     let answer = run_challenges(client, frame).is(200);
     let state = answer.document();
     match state["state"].as_str().unwrap() {
+        "passed" if state["next"] == "code" => Shown::CodeNeeded,
+        "passed" if state["next"] == "wait" => {
+            Shown::Waits(state["retry_after_s"].as_u64().unwrap())
+        }
         "passed" => {
             *client = client.with_cookie(&answer.cookie());
             Shown::Passed
@@ -128,20 +148,55 @@ pub fn sway(nth: usize) -> [f32; 2] {
     [(nth * 5 % 11) as f32 * 1.7 - 8.0, (nth * 3 % 7) as f32 * 1.9 - 5.0]
 }
 
+/// Returns a frame of `head` in the pose that `guidance` requests, as a camera delivers it: no two frames are
+/// equal, because the hand that holds the camera moves, the head turns a little further or less, and the sensor
+/// has noise.
+pub fn camera_frame(head: &Head, guidance: &str, waited: usize) -> Picture {
+    posed_frame(head, angles(guidance, waited))
+}
+
+/// Returns a frame of `head` turned by yaw and pitch, degrees, as a camera delivers it.
+pub fn posed_frame(head: &Head, [yaw, pitch]: [f32; 2]) -> Picture {
+    static FRAMES: AtomicU64 = AtomicU64::new(1);
+    let mut rng = Rng::new(FRAMES.fetch_add(1, Ordering::SeqCst));
+    let mut within = |most: f32| (rng.throw(2001) as f32 / 1000.0 - 1.0) * most;
+    let sway = [within(12.0), within(9.0)];
+    let picture = head.turned(yaw + within(1.5), pitch + within(1.0), sway);
+    noisy(&picture, FRAMES.fetch_add(1, Ordering::SeqCst))
+}
+
 /// Runs challenges with `head`, turned as the guidance requests. Repeats a failed challenge up to two times,
 /// because the models sometimes refuse a real person too.
 pub fn show_head(client: &mut Client, head: &Head) -> Shown {
     let mut shown = Shown::Passed;
     for _ in 0..3 {
-        shown = show(client, |guidance, waited, nth| {
-            let [yaw, pitch] = angles(guidance, waited);
-            head.turned(yaw, pitch, sway(nth))
-        });
-        if shown == Shown::Passed {
+        shown = show(client, |guidance, waited, _| camera_frame(head, guidance, waited));
+        if !matches!(shown, Shown::Failed(_)) {
             break;
         }
     }
     shown
+}
+
+/// Waits for the newest e-mail with a code to `contact`, and returns the code.
+pub fn mailed_code(service: &Service, contact: &str) -> String {
+    settled(service);
+    let mail = latest_to(service, contact, "Subject: Your code: ");
+    let (_, rest) = mail.split_once("Subject: Your code: ").unwrap();
+    let code = rest[..6].to_owned();
+    service.remember(&code);
+    code
+}
+
+/// Sends the code that proves the guest's contact. Returns the response.
+pub fn send_code(client: &Client, code: &str) -> Answer {
+    client.put("/guest/contact-code", &json!({ "code": code }))
+}
+
+/// Completes the verification of a guest who has passed the challenge. `client` gets the new session.
+pub fn finish(client: &mut Client) {
+    let answer = client.json("POST", "/guest/verification", None).is(204);
+    *client = client.with_cookie(&answer.cookie());
 }
 
 /// Registers a guest who passes a challenge with `head`. Returns the guest's client.
@@ -154,10 +209,7 @@ pub fn welcome(service: &Service, token: &str, name: &str, contact: &str, head: 
 /// Runs challenges with `head` until one ends, and returns the final response. The caller expects the
 /// service to refuse a guest who passed.
 pub fn show_until_refused(client: &Client, head: &Head) -> Answer {
-    run_challenges(client, |guidance, waited, nth| {
-        let [yaw, pitch] = angles(guidance, waited);
-        head.turned(yaw, pitch, sway(nth))
-    })
+    run_challenges(client, |guidance, waited, _| encoded(&camera_frame(head, guidance, waited)))
 }
 
 /// Polls `done` every 100 ms until it returns true. Fails the test after 120 s.

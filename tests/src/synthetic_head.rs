@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use picpick_engine::liveness::Liveness;
 use picpick_engine::{DecodeLimits, Pack, Picture, Pipeline, Precision, Provider};
 
+use crate::rng::Rng;
 use crate::samples::{models, sample as sample_photo};
 
 /// Eye at the picture's left, eye at its right, nose, mouth corners left and right; px.
@@ -102,6 +103,14 @@ impl Head {
         let straight = turned(&self.frame, &self.landmarks, self.straight_yaw_deg, 0.0);
         moved(&tilted(&straight, yaw_deg, pitch_deg), sway)
     }
+}
+
+/// Returns `picture` with the noise of a camera's sensor, up to 3 of 255 in each pixel.
+pub fn noisy(picture: &Picture, seed: u64) -> Picture {
+    let mut rng = Rng::new(seed);
+    let grain = |value: &u8| value.saturating_add((rng.throw(7)) as u8).saturating_sub(3);
+    let pixels = picture.pixels().iter().map(grain).collect();
+    Picture::new(picture.width(), picture.height(), pixels).unwrap()
 }
 
 /// Returns `picture` with its head turned; see `Head::turned`.

@@ -5,6 +5,7 @@
 
 mod calibration;
 mod erase;
+mod frames;
 mod gallery;
 mod guests;
 mod people;
@@ -34,6 +35,7 @@ use crate::template::Template;
 
 pub use calibration::Calibration;
 use erase::PendingErasures;
+use frames::FrameMemory;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::GuestRegistry;
@@ -43,7 +45,7 @@ pub use threshold_preview::{LostMatch, PreviewCounts, ThresholdPreview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
-/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`, `suppressions`. A method that holds one
+/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `frames`, `erased_faces`, `suppressions`. A method that holds one
 /// of these locks acquires only later ones. The locks inside the store and the erasure log come after all of
 /// them. `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a
 /// lock.
@@ -53,6 +55,8 @@ pub struct Collection {
     config: GalleryConfig,
     gallery: RwLock<Gallery>,
     guests: Mutex<GuestRegistry>,
+    /// Read from the store at the first use.
+    frames: Mutex<Option<FrameMemory>>,
     erasure_log: Arc<ErasureLog>,
     key_fingerprint: [u8; 16],
     /// Tombstones: keyed names of the erased faces. A photo that is indexed again is added without these
@@ -146,6 +150,7 @@ impl Collection {
             gallery: RwLock::new(gallery),
             guests: Mutex::new(GuestRegistry::of(guests)),
             suppressions: Mutex::new(suppressions),
+            frames: Mutex::default(),
             info,
             store,
             config,

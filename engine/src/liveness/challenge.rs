@@ -7,8 +7,9 @@ use std::collections::HashSet;
 
 use super::frame_checks::{self, TurnState};
 use super::frame_fingerprint::FrameFingerprint;
+use super::frame_print::SIMILAR_FRAMES_MAX;
 use super::protocol::{FailureReason, Guidance, HeadTurn, Progress};
-use super::{FrameAnalysis, LiveFace};
+use super::{FrameAnalysis, FrameHistory, FramePrint, LiveFace};
 use crate::error::{Error, Result};
 use crate::template::Template;
 
@@ -28,6 +29,8 @@ const DOUBTS_MAX: u32 = 3;
 /// Limits the frames of a challenge to 900, ten per second for 90 s. The next frame fails the challenge as
 /// too late.
 const FRAMES_MAX: usize = 900;
+/// Maximum number of prints of a challenge, 100. About ten frames are needed.
+const PRINTS_MAX: usize = 100;
 /// Number of turns of a challenge.
 const TURNS: usize = 3;
 
@@ -46,6 +49,10 @@ pub struct Challenge {
     many_faces_since_ms: Option<u64>,
     doubts: DoubtfulFrames,
     verdict: Option<Progress>,
+    /// The prints of the frames with a face, at most `PRINTS_MAX`.
+    prints: Vec<FramePrint>,
+    /// Number of frames that are similar to frames of earlier challenges.
+    similar_frames: usize,
 }
 
 struct PassedFrame {
@@ -99,6 +106,29 @@ impl Challenge {
             many_faces_since_ms: None,
             doubts: DoubtfulFrames::default(),
             verdict: None,
+            prints: Vec::new(),
+            similar_frames: 0,
+        }
+    }
+
+    /// Returns the prints of the frames with a face, which the caller remembers when the challenge ends.
+    pub fn prints(&self) -> &[FramePrint] {
+        &self.prints
+    }
+
+    /// Fails the challenge as a replay if the next frame was shown in an earlier challenge, or if
+    /// `SIMILAR_FRAMES_MAX` frames are similar to earlier ones. Called before [`Challenge::advance`].
+    pub fn note_history(&mut self, history: FrameHistory) {
+        self.similar_frames += usize::from(history == FrameHistory::Similar);
+        if history == FrameHistory::Shown || self.similar_frames >= SIMILAR_FRAMES_MAX {
+            self.fail_as_replay();
+        }
+    }
+
+    /// Fails the challenge as a replay, also after it has passed.
+    pub fn fail_as_replay(&mut self) {
+        if !matches!(self.verdict, Some(Progress::Failed(_))) {
+            self.verdict = Some(Progress::Failed(FailureReason::Replay));
         }
     }
 
@@ -183,6 +213,9 @@ impl Challenge {
         }
         if !self.frame_digests.insert(frame.frame_digest) {
             return Err(FailureReason::Replay);
+        }
+        if self.prints.len() < PRINTS_MAX {
+            self.prints.extend(frame.print());
         }
         self.check_face_count(frame, at_ms)?;
         let face = match frame_checks::usable_face(frame) {

@@ -7,6 +7,7 @@ mod attack;
 mod challenge;
 mod frame_checks;
 mod frame_fingerprint;
+mod frame_print;
 mod planarity;
 mod pose;
 mod protocol;
@@ -15,6 +16,8 @@ use sha2::{Digest, Sha256};
 
 pub use challenge::Challenge;
 pub use frame_checks::ATTACK_LIVE_MIN;
+pub(crate) use frame_print::SIMILAR_FRAMES_MAX;
+pub use frame_print::{FrameHistory, FramePrint};
 pub use protocol::{FailureReason, Guidance, HeadTurn, Progress};
 
 use crate::embed::Precision;
@@ -74,7 +77,7 @@ impl std::fmt::Debug for LiveFace {
 }
 
 /// The analysis of one frame.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FrameAnalysis {
     /// Number of faces in the frame that are at least a third as high as the highest face.
     pub faces: usize,
@@ -84,7 +87,26 @@ pub struct FrameAnalysis {
     pub brightness: f32,
     /// SHA-256 of the decoded pixels, equal for files that differ only in their metadata.
     pub frame_digest: [u8; 32],
+    print: Option<FramePrint>,
     fingerprint: FrameFingerprint,
+}
+
+impl std::fmt::Debug for FrameAnalysis {
+    /// Omits the digest and the prints of the frame.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameAnalysis")
+            .field("faces", &self.faces)
+            .field("face", &self.face)
+            .field("brightness", &self.brightness)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FrameAnalysis {
+    /// Returns what an event remembers of the frame; `None` if the frame has no clear face.
+    pub fn print(&self) -> Option<FramePrint> {
+        self.print
+    }
 }
 
 /// The clear face of a frame, which the pipeline found.
@@ -151,11 +173,14 @@ impl Liveness {
         let mut digest = Sha256::new();
         digest.update(picture.width().to_le_bytes());
         digest.update(picture.pixels());
+        let frame_digest = digest.finalize().into();
+        let print = face.as_ref().map(|_| FramePrint::of(picture, region, frame_digest));
         Ok(FrameAnalysis {
             faces: count,
             face,
             brightness: brightness(picture, region)?,
-            frame_digest: digest.finalize().into(),
+            frame_digest,
+            print: print.transpose()?,
             fingerprint: FrameFingerprint::of(picture, region)?,
         })
     }

@@ -26,6 +26,7 @@ fn look(number: u32, yaw: f32, pitch: f32) -> FrameAnalysis {
         face: Some(LiveFace { face, pose, live_score: 0.9, share: 0.4, sharpness: 1.0 }),
         brightness: 0.5,
         frame_digest,
+        print: FramePrint::of(&picture, picture.frame(), frame_digest).ok(),
         fingerprint: FrameFingerprint::of(&picture, picture.frame()).unwrap(),
     }
 }

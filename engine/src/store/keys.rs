@@ -21,6 +21,7 @@ use crate::format_version::ROW_FORMAT;
 /// | 0x12 | HMAC of the suppression id | a person whose faces are not shown (`suppressions.rs`), sealed |
 /// | 0x20 | blob kind, chunk number | a chunk of derived state (index, people), sealed |
 /// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; not in backups: guests can verify again |
+/// | 0x31 | HMAC of a camera frame's digest | time and print of the frame (`frames.rs`), sealed; not in backups |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum RowKind {
@@ -31,6 +32,7 @@ pub(crate) enum RowKind {
     Suppression = 0x12,
     Blob = 0x20,
     Guest = 0x30,
+    Frame = 0x31,
 }
 
 /// Derived state, stored only to start faster. It can always be rebuilt from the photos.
@@ -79,6 +81,11 @@ pub(crate) fn guest_named(name: [u8; 16]) -> Key {
 /// Returns the key of the suppression row with this name.
 pub(crate) fn suppression_named(name: [u8; 16]) -> Key {
     key(RowKind::Suppression, name)
+}
+
+/// Returns the key of the frame row with this name.
+pub(crate) fn frame_named(name: [u8; 16]) -> Key {
+    key(RowKind::Frame, name)
 }
 
 pub(crate) fn setting(note: OwnerSetting) -> Key {

@@ -5,6 +5,7 @@
 //! source data.
 
 pub(crate) mod canary;
+mod frames;
 mod guests;
 pub(crate) mod keys;
 mod owner_settings;
@@ -25,6 +26,7 @@ use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 use crate::suppression::Suppression;
 
+pub(crate) use frames::FrameRow;
 pub(crate) use keys::{DerivedState, Key, OwnerSetting};
 pub(crate) use recovery_state::RecoveryState;
 use rocks::{Rocks, RowChange};
@@ -46,6 +48,7 @@ pub(crate) struct Store {
     records: Sealer,
     derived: Sealer,
     guests: Sealer,
+    frames: Sealer,
     names: RowNames,
     canary_key: Secret,
     fingerprint: [u8; 16],
@@ -130,6 +133,7 @@ impl Store {
             records: Sealer::new(keys.data.derive("picpick embeddings")?),
             derived: Sealer::new(keys.data.derive("picpick index")?),
             guests: Sealer::new(keys.data.derive("picpick selfies")?),
+            frames: Sealer::new(keys.data.derive("picpick camera frames")?),
             names: RowNames::new(keys.data.derive("picpick row names")?),
             canary_key,
             fingerprint: keys.data.fingerprint()?,

@@ -46,6 +46,7 @@ pub struct GuestErrorText {
 pub struct GuestTexts {
     pub door: EntryTexts,
     pub camera: CameraTexts,
+    pub code: CodeTexts,
     pub ask: AccessRequestTexts,
     pub photos: PhotosTexts,
     pub letters: EmailTexts,
@@ -59,6 +60,8 @@ pub struct EntryTexts {
     pub lead: &'static str,
     /// The three steps of finding photos, in order.
     pub steps: [&'static str; 3],
+    /// The second step in an event that sends a code.
+    pub step_with_code: &'static str,
     pub begin: &'static str,
     pub without_camera: &'static str,
     /// The alternative for a guest who does not want a face search.
@@ -69,6 +72,10 @@ pub struct EntryTexts {
     pub name: &'static str,
     pub contact: &'static str,
     pub contact_hint: &'static str,
+    /// In an event that sends a code.
+    pub email: &'static str,
+    pub email_hint: &'static str,
+    pub email_wrong: &'static str,
     pub next: &'static str,
     pub back: &'static str,
     pub consent_title: &'static str,
@@ -108,10 +115,31 @@ pub struct CameraTexts {
     /// The script replaces `{minutes}`.
     pub wait: GuestErrorText,
     pub many_people: GuestErrorText,
+    /// The contact is a telephone number, and the event sends a code.
+    pub needs_email: GuestErrorText,
     pub ended: GuestErrorText,
     pub broken: GuestErrorText,
     pub no_line: GuestErrorText,
     pub vibrate: &'static str,
+}
+
+/// The code that proves the contact, and the wait while many guests come.
+pub struct CodeTexts {
+    pub title: &'static str,
+    pub intro: &'static str,
+    pub label: &'static str,
+    pub send: &'static str,
+    pub again: &'static str,
+    pub sent_again: &'static str,
+    /// Shown if no e-mail has come.
+    pub not_come: &'static str,
+    pub wrong: &'static str,
+    /// The script replaces `{minutes}`.
+    pub too_many: &'static str,
+    /// The script replaces `{minutes}`.
+    pub too_soon: &'static str,
+    pub queue_title: &'static str,
+    pub queue: &'static str,
 }
 
 /// The access request without a camera.
@@ -248,6 +276,8 @@ mod tests {
             assert!(camera.reasons.iter().all(|it| !it.remedy.is_empty()));
             assert!(camera.progress.contains("{done}") && camera.progress.contains("{of}"));
             assert!(camera.wait.remedy.contains("{minutes}"));
+            let code = &texts(language).code;
+            assert!([code.too_many, code.too_soon].iter().all(|it| it.contains("{minutes}")));
             let photos = &texts(language).photos;
             assert!(photos.count.iter().chain(&photos.new).all(|it| it.contains("{count}")));
         }

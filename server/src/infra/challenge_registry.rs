@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use picpick_engine::liveness::{Challenge, Progress};
+use picpick_engine::liveness::{Challenge, FramePrint, Progress};
 
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::new_id;
@@ -44,19 +44,29 @@ impl RunningChallenge {
     }
 }
 
+/// A challenge that its guest has abandoned after at least one frame.
+pub struct AbandonedChallenge {
+    pub who: ChallengeSubject,
+    /// The prints of its frames, which the event remembers.
+    pub prints: Vec<FramePrint>,
+}
+
 /// The subjects that a challenge is counted for: session, contact and network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChallengeSubject {
+    pub event: String,
     pub session: String,
     pub contact: String,
     pub network: IpAddr,
 }
 
 impl ChallengeSubject {
-    /// Creates the subjects of a session. `contact` is the event's ID and the contact's pseudonym.
-    pub fn new(session: &str, contact: &str, from: IpAddr) -> Self {
-        let (session, contact) = (session.to_owned(), contact.to_owned());
-        Self { session, contact, network: network(from) }
+    /// Creates the subjects of a session of a guest of `event`, whose contact has the pseudonym
+    /// `contact_hash`.
+    pub fn new(event: &str, session: &str, contact_hash: &str, from: IpAddr) -> Self {
+        let (event, session) = (event.to_owned(), session.to_owned());
+        let contact = format!("{event}:{contact_hash}");
+        Self { event, session, contact, network: network(from) }
     }
 }
 
@@ -65,9 +75,9 @@ impl ChallengeRegistry {
         self.0.lock()
     }
 
-    /// Removes this session's previous challenge and all expired challenges. Returns the subjects of the
-    /// removed challenges that were abandoned after at least one frame.
-    pub fn remove_ended(&self, session: &str) -> Vec<ChallengeSubject> {
+    /// Removes this session's previous challenge and all expired challenges. Returns the removed challenges
+    /// that were abandoned after at least one frame.
+    pub fn remove_ended(&self, session: &str) -> Vec<AbandonedChallenge> {
         let mut left = Vec::new();
         self.map().retain(|_, other| {
             let over = other.who.session == session || other.begun.elapsed() >= TIME_MAX;
@@ -76,7 +86,8 @@ impl ChallengeRegistry {
             // A client that disconnected before it received the failure has abandoned the challenge, too.
             let passed = challenge.verdict() == Some(Progress::Passed);
             if other.shown.load(Ordering::SeqCst) && !passed {
-                left.push(other.who.clone());
+                let prints = challenge.prints().to_vec();
+                left.push(AbandonedChallenge { who: other.who.clone(), prints });
             }
             false
         });
@@ -125,7 +136,7 @@ mod tests {
     use super::*;
 
     fn who(session: &str) -> ChallengeSubject {
-        ChallengeSubject::new(session, "event:contact", std::net::Ipv4Addr::LOCALHOST.into())
+        ChallengeSubject::new("event", session, "contact", std::net::Ipv4Addr::LOCALHOST.into())
     }
 
     #[test]
@@ -151,7 +162,8 @@ mod tests {
         assert!(challenges.remove_ended("one").is_empty(), "no frame was shown");
         let (id, _) = challenges.begin(who("one")).unwrap();
         challenges.find(&id, "one").unwrap().shown.store(true, Ordering::SeqCst);
-        assert_eq!(challenges.remove_ended("one"), [who("one")]);
+        let left = challenges.remove_ended("one");
+        assert_eq!(left.iter().map(|left| &left.who).collect::<Vec<_>>(), [&who("one")]);
         assert!(challenges.find(&id, "one").is_err());
     }
 }

@@ -16,6 +16,7 @@ pub mod leased_queue;
 pub mod long_answer;
 pub mod mail;
 pub mod open_connections;
+pub mod passed_faces;
 pub mod password_hasher;
 pub mod photo_store;
 pub mod places;

@@ -68,7 +68,7 @@ pub enum HashClass {
     Reset,
     /// A PIN of an album that a visitor enters.
     PinEntry,
-    /// A new PIN of an album, and codes of groups.
+    /// A new PIN of an album, codes of groups and of contacts.
     Other,
 }
 
@@ -81,7 +81,7 @@ impl HashClass {
             GuessableSecret::SignIn => Self::SignIn,
             GuessableSecret::Reauthentication => Self::Reauthentication,
             GuessableSecret::AlbumPin => Self::PinEntry,
-            GuessableSecret::GroupCode => Self::Other,
+            GuessableSecret::GroupCode | GuessableSecret::ContactCode => Self::Other,
         }
     }
 }

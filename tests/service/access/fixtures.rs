@@ -13,7 +13,7 @@ use serde_json::json;
 use super::table::ROLES;
 
 /// The path parameters and body fields that get the id of an existing resource. All others get an unknown id.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 19] = [
     "studio",
     "event",
     "folder",
@@ -31,6 +31,8 @@ pub const KINDS: [&str; 18] = [
     "link",
     "guest",
     "guest_link",
+    // A contact on an event's guest list.
+    "entry",
     "request",
     "challenge",
 ];
@@ -174,6 +176,14 @@ fn new_guest_link(owner: &Person, event: &str) -> String {
     owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201).field("id")
 }
 
+/// Adds a contact to the guest list of `event`. Returns the entry's id.
+fn new_entry(owner: &Person, event: &str) -> String {
+    let path = format!("/events/{event}/guest-list");
+    owner.client.post(&path, &json!({ "contacts": [new_email()] })).is(200);
+    let newest = owner.client.get(&format!("{path}?limit=500")).is(200).items().pop().expect("one");
+    newest["id"].as_str().unwrap().to_owned()
+}
+
 /// Creates a guest of `event`, an access request, and a challenge in progress. Returns their ids.
 fn new_guests(service: &Service, owner: &Person, event: &str) -> [String; 3] {
     let token = new_link(owner, event);
@@ -222,6 +232,7 @@ impl<'a> World<'a> {
         put(Place::Foreign, "guest", guest);
         put(Place::Foreign, "request", request);
         put(Place::Foreign, "guest_link", new_guest_link(&stranger, &foreign_event));
+        put(Place::Foreign, "entry", new_entry(&stranger, &foreign_event));
         put(Place::Foreign, "challenge", challenge);
         put(Place::Foreign, "event", foreign_event.clone());
         put(Place::Foreign, "folder", folder);
@@ -309,6 +320,7 @@ impl<'a> World<'a> {
                 owner.client.post(&path, &json!({})).is(201).field("id")
             }
             ("guest_link", _) => new_guest_link(owner, &event),
+            ("entry", _) => new_entry(owner, &event),
             ("guest", _) => {
                 let [guest, ..] = new_guests(self.service, owner, &event);
                 guest
@@ -407,6 +419,7 @@ impl<'a> World<'a> {
             ("session", "/me/sessions".to_owned()),
             ("guest", format!("/events/{event}/guests")),
             ("guest_link", format!("/events/{event}/guest-links")),
+            ("entry", format!("/events/{event}/guest-list")),
             ("request", format!("/events/{event}/guest-requests")),
             ("album", format!("/events/{event}/albums")),
             ("link", format!("/events/{event}/albums/{}/links", thing("album"))),

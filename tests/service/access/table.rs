@@ -9,7 +9,7 @@ pub const ROLES: [&str; 6] = ["owner", "admin", "photographer", "editor", "accou
 
 /// Each action with the roles that may perform it. Roles that work with photos may search faces, the
 /// accountant may read members and audit, and owner and admin manage members and keys.
-const TABLE: [(&str, &[&str]); 20] = [
+const TABLE: [(&str, &[&str]); 21] = [
     ("read_studio", &ROLES),
     ("manage_studio", RUNNING),
     ("read_members", &["owner", "admin", "accountant"]),
@@ -20,6 +20,7 @@ const TABLE: [(&str, &[&str]); 20] = [
     ("read_event", LOOKING),
     ("manage_event", &["owner", "admin", "editor"]),
     ("change_event_terms", RUNNING),
+    ("change_guest_proof", RUNNING),
     ("delete_event", RUNNING),
     ("read_photos", LOOKING),
     ("upload_photos", &["owner", "admin", "photographer", "editor"]),

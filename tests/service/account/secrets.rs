@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use picpick_tests::accounts::new_password;
+use picpick_tests::accounts::{new_email, new_password};
 use picpick_tests::album::Album;
-use picpick_tests::guest::let_in;
+use picpick_tests::guest::{let_in, new_link, register};
 use picpick_tests::openapi::operations;
 use picpick_tests::{Answer, Client, Person, Service, on_both_databases, sample, times};
 use serde_json::{Value, json};
@@ -53,6 +53,7 @@ const TABLE: &[(&str, &[(&str, Guard)])] = &[
     ("POST /guest/requests", &[("token", Guard::Random)]),
     ("POST /guest/notifications/confirm", &[("token", Guard::Random)]),
     ("PUT /guest/group", &[("code", Guard::Lockout)]),
+    ("PUT /guest/contact-code", &[("code", Guard::Lockout)]),
     ("POST /album/session", &[("pin", Guard::Lockout), ("token", Guard::Random)]),
     ("PUT /album/annotator", &[("pin", Guard::Lockout)]),
 ];
@@ -72,7 +73,7 @@ fn every_secret_of_the_route_table_is_listed(service: Service) {
     }
     assert_eq!(found, listed, "a new secret needs a guard and a line in this table");
     let guarded = TABLE.iter().flat_map(|(_, fields)| fields.iter());
-    assert!(guarded.filter(|(_, guard)| *guard == Guard::Lockout).count() >= 14);
+    assert!(guarded.filter(|(_, guard)| *guard == Guard::Lockout).count() >= 15);
 }
 
 /// A secret to guess at.
@@ -122,6 +123,8 @@ struct World {
     album_token: String,
     album_visitor: Client,
     guest: Client,
+    /// A guest who has a code to enter.
+    newcomer: Client,
 }
 
 impl World {
@@ -138,6 +141,10 @@ impl World {
         let found = photos.search(&portrait, "").is(200).document();
         let face = found["matches"][0]["face"].as_str().expect("a face").to_owned();
         let guest = let_in(service, &owner, &event, &face);
+        let with_code = owner.new_event(&studio, "Code");
+        let proof = json!({ "guest_proof": "contact_code" });
+        owner.client.patch(&format!("/events/{with_code}"), &proof).is(200);
+        let newcomer = register(service, &new_link(&owner, &with_code), "New", &new_email());
         let new = json!({ "name": "Album", "view_pin": "482913", "annotate_pin": "570264" });
         let album = owner.client.post(&photos.path("/albums"), &new).is(201).field("id");
         let links = photos.path(&format!("/albums/{album}/links"));
@@ -146,7 +153,7 @@ impl World {
         let entry = json!({ "token": album_token, "pin": "482913" });
         let entered = service.client().post("/album/session", &entry).is(204).cookie();
         let album_visitor = service.client().with_cookie(&entered);
-        Self { owner, guarded, album_token, album_visitor, guest }
+        Self { owner, guarded, album_token, album_visitor, guest, newcomer }
     }
 
     fn targets(&self) -> Vec<(Target<'_>, Client)> {
@@ -205,6 +212,11 @@ impl World {
                 &self.guest,
                 "the code of a group",
                 Box::new(put("/guest/group", json!({ "code": "AAAAAAAA" }))),
+            ),
+            with(
+                &self.newcomer,
+                "the code of a contact",
+                Box::new(put("/guest/contact-code", json!({ "code": "00000" }))),
             ),
             with(
                 &self.album_visitor,

@@ -1,3 +1,4 @@
+use picpick_tests::guest::CONSENT;
 use picpick_tests::openapi::unknown_id;
 use picpick_tests::{Client, sample};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ pub fn exports_are_complete(scene: &Scene, guest: &Client) {
         assert_eq!((&export["id"], &export["name"]), (&id, &json!("Guest")));
         assert_eq!(
             (export["photos"].as_array().unwrap().len(), &export["consents"][0]["version"]),
-            (2, &json!("2"))
+            (2, &json!(CONSENT))
         );
         assert!(
             export["template_images"].as_u64().unwrap() >= 3 && export.get("embedding").is_none()

@@ -11,6 +11,7 @@ use crate::infra::db::{events, privacy_requests};
 
 /// Purges the event's faces, also hidden ones. Returns `None` if they were purged before.
 pub async fn purge_faces(app: &App, erasure: &ErasureRecord) -> Result<Option<Receipt>> {
+    app.passed_faces.forget_event(&erasure.event);
     let (event, requester) = (erasure.event.clone(), erasure.requester);
     app.face_engine.run(move |faces| faces.purge(&event, requester)).await
 }

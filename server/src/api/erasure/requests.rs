@@ -110,6 +110,7 @@ impl ErasureRequest<'_> {
         consents::withdraw(&mut tx, guest, now).await?;
         erasures::insert(&mut tx, &erasure).await?;
         tx.commit().await?;
+        app.passed_faces.forget_guest(guest);
         // Ends the guest's update streams.
         app.guest_updates.publish(self.event, Some(guest));
         machine::run(app, &erasure.id).await

@@ -120,5 +120,6 @@ async fn delete_expired(app: &App) -> Result<()> {
     let mut tx = app.db.write().await?;
     guests::delete_expired(&mut tx, now - GUEST_IDLE_S, now).await?;
     delete_full_quotas(&mut tx).await?;
+    app.passed_faces.forget_expired();
     Ok(tx.commit().await?)
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::guest_proof::GuestProof;
 use super::retention;
 use super::routes::{Event, ends, view};
 use super::terms::{LegalBasis, Purpose};
@@ -46,6 +47,10 @@ pub struct EventChange {
     /// The text of the watermark: Latin letters, digits and signs. An empty string removes the watermark.
     #[schema(max_length = 60)]
     watermark: Option<String>,
+    /// The new way in which guests prove who they are, for owners and admins. If guests must prove their
+    /// contact from now on, the open pages of guests who have not done so ask for it.
+    #[schema(inline)]
+    guest_proof: Option<GuestProof>,
 }
 
 impl EventChange {
@@ -75,6 +80,9 @@ impl EventChange {
                 Some(text) => watermark(&text)?,
                 None => before.watermark.clone(),
             },
+            guest_proof: self
+                .guest_proof
+                .map_or(keep(&before.guest_proof), |it| it.as_str().to_owned()),
         })
     }
 }
@@ -95,6 +103,9 @@ fn check_rights(grant: &Grant, before: &EventRecord, after: &EventRecord) -> Res
     }
     if after.legal_basis != before.legal_basis {
         grant.check(Action::ChangeEventTerms, "legal_basis")?;
+    }
+    if after.guest_proof != before.guest_proof {
+        grant.check(Action::ChangeGuestProof, "guest_proof")?;
     }
     if after.ends_unix_s > before.ends_unix_s {
         grant.check(Action::ChangeEventTerms, "ends_unix_s, to a later end")?;
@@ -118,6 +129,7 @@ fn detail(before: &EventRecord, after: &EventRecord) -> String {
         .value("purpose", &before.purpose, &after.purpose)
         .value("legal_basis", &before.legal_basis, &after.legal_basis)
         .value("downloads", &before.downloads, &after.downloads)
+        .value("guest_proof", &before.guest_proof, &after.guest_proof)
         .name_only("name", before.name != after.name)
         .name_only("watermark", before.watermark != after.watermark)
         .detail()
@@ -141,6 +153,11 @@ pub async fn change(
     events::update(&mut tx, &event).await?;
     if event.purpose != before.purpose {
         events::set_purpose_changed(&mut tx, &event.id, now_s()).await?;
+    }
+    if event.guest_proof != before.guest_proof
+        && GuestProof::stored(&event.guest_proof)?.needs_code()
+    {
+        guests::unverify_unproved_sessions(&mut tx, &event.id).await?;
     }
     let announced = terms_differ(&before, &event)
         && guests::request_terms_notices(&mut tx, &event.id).await? > 0;

@@ -5,6 +5,7 @@ use picpick_engine::receipts::Requester;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::guest_proof::GuestProof;
 use super::retention;
 use super::terms::{LegalBasis, Purpose};
 use crate::api::erasure::machine;
@@ -46,6 +47,9 @@ pub struct Event {
     /// files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<String>,
+    // How guests prove who they are. A doc comment would become a second schema, of type `object`.
+    #[schema(inline)]
+    pub guest_proof: GuestProof,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -62,6 +66,10 @@ pub struct NewEvent {
     /// The time at which the server purges faces and photos, seconds since the Unix epoch; default: 180 days
     /// from now; at most 1,098 days (3 years) from now.
     ends_unix_s: Option<i64>,
+    /// How guests prove who they are; default: `contact_code` if a mail server is set up, otherwise `selfie`.
+    /// Only owners and admins create events, so no further right is needed.
+    #[schema(inline)]
+    guest_proof: Option<GuestProof>,
 }
 
 /// The result of an event's deletion.
@@ -83,6 +91,7 @@ pub fn view(event: EventRecord) -> Result<Event> {
         created_unix_s: event.created_unix_s,
         downloads: Download::parse(&event.downloads)?,
         watermark: event.watermark,
+        guest_proof: GuestProof::stored(&event.guest_proof)?,
     })
 }
 
@@ -147,6 +156,7 @@ pub async fn create(
         created_unix_s: now,
         downloads: Download::Off.as_str().to_owned(),
         watermark: None,
+        guest_proof: given.guest_proof.unwrap_or(GuestProof::default_of(&app)).as_str().to_owned(),
     };
     // The collection is created before the event's row, because an event without a collection could accept no
     // photo. A crash in between leaves only an empty collection, which is listed with its end date.
@@ -155,9 +165,10 @@ pub async fn create(
     app.face_engine.run(move |faces| faces.create(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::insert(&mut tx, &event, &app.node_id).await?;
-    let EventRecord { purpose, legal_basis, ends_unix_s, .. } = &event;
-    let detail =
-        format!("purpose: {purpose}; legal_basis: {legal_basis}; ends_unix_s: {ends_unix_s}");
+    let EventRecord { purpose, legal_basis, ends_unix_s, guest_proof, .. } = &event;
+    let detail = format!(
+        "purpose: {purpose}; legal_basis: {legal_basis}; ends_unix_s: {ends_unix_s}; guest_proof: {guest_proof}"
+    );
     record_by(&mut tx, &grant, "event_create", &event.id, &detail).await?;
     tx.commit().await?;
     view(event).map(|event| (StatusCode::CREATED, Json(event)))

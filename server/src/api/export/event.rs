@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::api::album::feedback::{self, AlbumFeedback};
 use crate::api::event::routes::{Event, one};
 use crate::api::export::guest::{GuestExport, of_event as guests_of_event};
+use crate::api::guest::guest_list;
 use crate::api::photo::responses::{PhotoFile, append_original};
 use crate::app::App;
 use crate::error::{ApiError, Result};
@@ -61,6 +62,8 @@ struct EventExport<'a> {
     guests: &'a [GuestExport],
     /// People whose faces no result of the event contains, without templates.
     suppressed: &'a [SuppressedPerson],
+    /// The contacts on the guest list.
+    guest_list: &'a [String],
 }
 
 /// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
@@ -76,6 +79,7 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
     let suppressed = suppressed(&app, &event.id).await?;
+    let listed_contacts = guest_list::of_event(&app, &event.id).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
@@ -86,9 +90,10 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
         albums: &albums,
         guests: &guests,
         suppressed: &suppressed,
+        guest_list: &listed_contacts,
     };
     let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
-    drop((albums, guests, suppressed));
+    drop((albums, guests, suppressed, listed_contacts));
     Ok(respond("attachment; filename=\"event.zip\"", place, move |mut archive| async move {
         archive.add("event.json", &contents).await?;
         drop(contents);

@@ -36,6 +36,7 @@ pub struct GuestExport {
     pub language: String,
     pub created_unix_s: i64,
     pub verified_unix_s: Option<i64>,
+    pub contact_proved_unix_s: Option<i64>,
     pub notifications: Notifications,
     pub consents: Vec<ExportedConsent>,
     /// IDs of the photos that show the guest.
@@ -97,6 +98,7 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         language: record.language,
         created_unix_s: record.created_unix_s,
         verified_unix_s: record.verified_unix_s,
+        contact_proved_unix_s: record.contact_proved_unix_s,
         notifications: Notifications::of(record.notify),
         consents: consents.collect(),
         photos: photos.into_iter().map(|photo| photo.id).collect(),

@@ -246,6 +246,7 @@ pub async fn approve(
         studio: &event.studio,
         name: &name,
         contact: &contact,
+        link: None,
         language,
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,

@@ -29,6 +29,10 @@ pub struct GuestRow {
     /// Unix epoch. Absent before that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified_unix_s: Option<i64>,
+    /// The time at which the guest proved the contact by a code or a link in an e-mail, seconds since the Unix
+    /// epoch. Absent before that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_proved_unix_s: Option<i64>,
     pub notifications: Notifications,
     pub created_unix_s: i64,
 }
@@ -89,6 +93,7 @@ pub async fn list(
             name: open(&app, &guest.id, "name", &guest.name)?.to_string(),
             contact: open(&app, &guest.id, "contact", &guest.contact)?.to_string(),
             verified_unix_s: guest.verified_unix_s,
+            contact_proved_unix_s: guest.contact_proved_unix_s,
             notifications: Notifications::of(guest.notify),
             created_unix_s: guest.created_unix_s,
             id: guest.id,

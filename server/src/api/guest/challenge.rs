@@ -3,7 +3,8 @@
 //!
 //! The engine judges the frames, `infra/challenge_registry.rs` holds the running challenges by nonce, and
 //! `challenge_throttle.rs` limits failures. This file measures the time by the server's clock and acts on the
-//! engine's verdict. Frames are discarded after the analysis. The client receives no score.
+//! engine's verdict. Frames are discarded after the analysis; the event remembers prints of them, so that no
+//! frame counts twice in an event. The client receives no score.
 
 use std::sync::atomic::Ordering;
 
@@ -11,31 +12,26 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::guests::Guest;
-use picpick_engine::liveness::{FailureReason, Progress};
-use picpick_engine::{GuestId, Template};
+use picpick_engine::Collection;
+use picpick_engine::liveness::{Challenge, FailureReason, FrameAnalysis, Progress};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::challenge_throttle;
+use super::contact::{Contact, open};
+use super::contact_proof;
 use super::session;
-use crate::api::erasure::orphaned_templates;
-use crate::api::erasure::receipts::FormerGuest;
+use super::verification::{self, Outcome};
+use crate::api::event::guest_proof::GuestProof;
 use crate::app::App;
-use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::{GuestSession, session_ended};
+use crate::error::{ApiError, Result};
+use crate::http::auth::GuestSession;
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{BinarySchema, Path, RawBody};
 use crate::infra::admission::Slot;
-use crate::infra::alerts::Pattern;
-use crate::infra::audit_log::record_guest;
-use crate::infra::challenge_registry::TIME_MAX;
-use crate::infra::clock::now_s;
-use crate::infra::db::{consents, guests};
+use crate::infra::challenge_registry::{AbandonedChallenge, TIME_MAX};
+use crate::infra::db::guests;
 use crate::infra::telemetry::metrics;
-
-/// Maximum number of different faces per contact and event.
-const FACES_MAX: usize = 2;
 
 /// A new challenge.
 #[derive(Serialize, ToSchema)]
@@ -53,7 +49,7 @@ pub struct NewChallenge {
 /// The state of a challenge after a frame.
 #[derive(Serialize, ToSchema)]
 pub struct ChallengeState {
-    /// `wait`: send the next frame. `passed`: the guest is verified. `failed`: begin another challenge.
+    /// `wait`: send the next frame. `passed`: the head turns are done. `failed`: begin another challenge.
     pub state: String,
     /// The instruction while the state is `wait`: `look_straight`, `turn_left`, `turn_right`, `turn_up`,
     /// `turn_down`, `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
@@ -65,6 +61,14 @@ pub struct ChallengeState {
     pub reason: Option<String>,
     /// Number of completed head turns.
     pub done: usize,
+    /// What is missing if the state is `passed`; absent if the guest is verified. `code`: send the code from
+    /// the e-mail to `PUT /guest/contact-code`, then call `POST /guest/verification`. `wait`: many guests have
+    /// come just now; call `POST /guest/verification` after `retry_after_s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Seconds to wait if `next` is `wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 /// Begins a challenge and ends the session's previous challenge.
@@ -75,14 +79,70 @@ pub async fn begin(
     visit: GuestSession,
     ClientAddress(from): ClientAddress,
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
+    check_provable(&app, &visit).await?;
     let who = challenge_throttle::subject_of(&app, &visit, from).await?;
     let left = app.challenges.remove_ended(&who.session);
     left.iter().for_each(|_| metrics::count_challenge("abandoned"));
     challenge_throttle::record_abandoned(&app, &left).await?;
+    remember_abandoned(&app, left).await?;
     challenge_throttle::check_lockout(&app, &who).await?;
     let (id, guidance) = app.challenges.begin(who)?;
     let seconds = TIME_MAX.as_secs();
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
+}
+
+/// Advances a challenge by a frame. If the challenge ends, the event remembers its frames; a challenge that
+/// passes with frames of another one is a replay, too.
+fn conclude(
+    collection: &Collection,
+    challenge: &mut Challenge,
+    analysis: &FrameAnalysis,
+    at_ms: u64,
+) -> Result<Progress> {
+    let progress = challenge.advance(analysis, at_ms);
+    if matches!(progress, Progress::Wait(_)) {
+        return Ok(progress);
+    }
+    let replayed = collection.remember_frames(challenge.prints())?;
+    if replayed {
+        challenge.fail_as_replay();
+    }
+    Ok(challenge.verdict().unwrap_or(progress))
+}
+
+/// Makes events remember the frames of abandoned challenges.
+async fn remember_abandoned(app: &App, left: Vec<AbandonedChallenge>) -> Result<()> {
+    if left.iter().all(|left| left.prints.is_empty()) {
+        return Ok(());
+    }
+    let remembered = app.face_engine.run(move |faces| {
+        for AbandonedChallenge { who, prints } in left {
+            // An event that is being purged, or does not open, must not stop the guests of others.
+            let event = who.event.as_str();
+            let stored = faces
+                .open_collection(event)
+                .and_then(|open| Ok(open.collection.remember_frames(&prints)?));
+            if let Err(failure) = stored {
+                tracing::warn!(event, reason = failure.reason(), "remembering frames failed");
+            }
+        }
+        Ok(())
+    });
+    remembered.await
+}
+
+/// Checks that the guest can prove the contact if the event needs it, so that no guest turns the head in vain.
+///
+/// # Errors
+/// - `Conflict` if the event needs a code and the contact is a telephone number.
+async fn check_provable(app: &App, visit: &GuestSession) -> Result<()> {
+    let own = guests::overview(&app.db, &visit.guest).await?;
+    let proved = own.guest.contact_proved_unix_s.is_some();
+    if proved || !GuestProof::stored(&own.guest_proof)?.needs_code() {
+        return Ok(());
+    }
+    let contact = open(app, &visit.guest, "contact", &own.guest.contact)?;
+    contact_proof::check_email(&Contact::parse(&contact)?)
 }
 
 /// Submits the next frame: a JPEG from the camera, about 640 pixels wide, at most 4 megapixels.
@@ -94,11 +154,13 @@ pub async fn show(
     State(app): State<App>,
     visit: GuestSession,
     place: Slot,
+    ClientAddress(from): ClientAddress,
     Encrypted(encrypted): Encrypted,
     Path(id): Path<String>,
     RawBody(frame): RawBody,
 ) -> Result<Response> {
     let under_way = app.challenges.find(&id, &visit.session)?;
+    let event = visit.event.clone();
     let who = under_way.who.clone();
     let analysed = app.face_engine.run_with_permit(place, move |faces| {
         let mut challenge = under_way.try_lock()?;
@@ -112,7 +174,11 @@ pub async fn show(
             None => {
                 let analysis = faces.pipeline()?.analyse_frame(&*faces.liveness()?, &frame)?;
                 let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-                challenge.advance(&analysis, at_ms)
+                let collection = &faces.open_collection(&event)?.collection;
+                if let Some(print) = analysis.print() {
+                    challenge.note_history(collection.frame_history(&print)?);
+                }
+                conclude(collection, &mut challenge, &analysis, at_ms)?
             }
         };
         let template = match progress {
@@ -124,7 +190,8 @@ pub async fn show(
     let (progress, done, template) = analysed.await?;
     let state = |state: &str, guidance: Option<&str>, reason: Option<&str>| {
         let (guidance, reason) = (guidance.map(str::to_owned), reason.map(str::to_owned));
-        Json(ChallengeState { state: state.to_owned(), guidance, reason, done })
+        let (state, next) = (state.to_owned(), None);
+        Json(ChallengeState { state, guidance, reason, done, next, retry_after_s: None })
     };
     match progress {
         Progress::Wait(guidance) => Ok(state("wait", Some(guidance.code()), None).into_response()),
@@ -138,77 +205,27 @@ pub async fn show(
             app.challenges.end(&id)?;
             metrics::count_challenge("passed");
             let template = template.ok_or_else(|| ApiError::internal("no template"))?;
-            let token = passed(&app, &visit, template).await?;
+            let outcome = verification::passed(&app, &visit, template, from).await?;
+            Ok(passed_response(outcome, state("passed", None, None), encrypted))
+        }
+    }
+}
+
+/// Returns the response to the last frame of a passed challenge; `answer` lacks what is still missing.
+fn passed_response(
+    outcome: Outcome,
+    mut answer: Json<ChallengeState>,
+    encrypted: bool,
+) -> Response {
+    match outcome {
+        Outcome::Verified(token) => {
             let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
-            Ok((cookie, state("passed", None, None)).into_response())
+            return (cookie, answer).into_response();
+        }
+        Outcome::CodeNeeded => answer.next = Some("code".to_owned()),
+        Outcome::Wait(wait_s) => {
+            (answer.next, answer.retry_after_s) = (Some("wait".to_owned()), Some(wait_s));
         }
     }
-}
-
-/// Finds the guest of a verified face. If a verified guest with the same contact has a matching template,
-/// replaces that template. Otherwise stores the template for the session's guest. Returns the guest's ID.
-///
-/// # Errors
-/// - `Forbidden` if no template matches, and the session's guest is verified or the contact has `FACES_MAX`
-///   faces.
-async fn find_registered(app: &App, visit: &GuestSession, template: Template) -> Result<String> {
-    let contact = guests::contact_hash(&app.db, &visit.guest).await?;
-    let known = guests::verified_with_contact(&app.db, &visit.event, &contact).await?;
-    let known = known.iter().map(|id| Ok(id.parse()?));
-    let known: Vec<GuestId> = known.collect::<Result<_>>()?;
-    let (event, own): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let accepted = app.face_engine.run(move |faces| {
-        let collection = &faces.open_collection(&event)?.collection;
-        if let Some(same) = collection.guest_like(&template, &known) {
-            collection.replace_template(&same, template)?;
-            return Ok(Some(same));
-        }
-        if known.contains(&own) || known.len() >= FACES_MAX {
-            return Ok(None);
-        }
-        collection.put_guest(&Guest::new(own, template))?;
-        Ok(Some(own))
-    });
-    if let Some(guest) = accepted.await? {
-        return Ok(guest.to_string());
-    }
-    app.alerts.record(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
-    let detail = "Guests with other faces use this contact; register with a contact of your own.";
-    Err(ApiError::new(ErrorKind::Forbidden, detail))
-}
-
-/// Binds the session to the guest of the verified face. Returns the session's new token.
-///
-/// # Errors
-/// - The errors of [`find_registered`].
-/// - `Unauthenticated` if the guest was erased during verification.
-async fn passed(
-    app: &App,
-    visit: &GuestSession,
-    template: Template,
-) -> Result<zeroize::Zeroizing<String>> {
-    let guest = find_registered(app, visit, template).await?;
-    let now = now_s();
-    let mut tx = app.db.write().await?;
-    if !guests::set_verified(&mut tx, &guest, now).await? {
-        drop(tx);
-        // The guest was erased during verification. The template of a new guest is erased here.
-        // `api/erasure` erases the replaced template of a known guest.
-        if guest == visit.guest && !visit.verified {
-            let (studio, event) = (visit.studio.clone(), visit.event.clone());
-            orphaned_templates::erase(app, &FormerGuest { studio, event, guest }).await?;
-        }
-        return Err(session_ended());
-    }
-    let token = session::verify(&mut tx, &visit.session, &guest).await?;
-    if guest != visit.guest {
-        // A returning guest has registered a second time: both registrations become one guest with all
-        // consents. They are not merged if the session's guest was verified before, because that guest is
-        // another person on the same device.
-        consents::move_unverified(&mut tx, &visit.guest, &guest).await?;
-        guests::delete_unverified(&mut tx, &visit.guest).await?;
-    }
-    record_guest(&mut tx, &visit.studio, &guest, "guest_verified", "").await?;
-    tx.commit().await?;
-    Ok(token)
+    answer.into_response()
 }

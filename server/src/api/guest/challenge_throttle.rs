@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
-use crate::infra::challenge_registry::ChallengeSubject;
+use crate::infra::challenge_registry::{AbandonedChallenge, ChallengeSubject};
 use crate::infra::db::guests;
 use crate::infra::rate_limit::Quota;
 
@@ -32,8 +32,7 @@ const ABANDONED_NETWORK: Quota = Quota { capacity: 1200, refill_s: 1 };
 /// Returns the subjects that a session's challenges are counted for. `from` is the client's address.
 pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result<ChallengeSubject> {
     let contact = guests::contact_hash(&app.db, &visit.guest).await?;
-    let contact = format!("{}:{contact}", visit.event);
-    Ok(ChallengeSubject::new(&visit.session, &contact, from))
+    Ok(ChallengeSubject::new(&visit.event, &visit.session, &contact, from))
 }
 
 fn failed_quotas(who: &ChallengeSubject) -> [(String, Quota); 3] {
@@ -75,11 +74,11 @@ pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
 }
 
 /// Records abandoned challenges for their sessions, contacts and networks.
-pub async fn record_abandoned(app: &App, all: &[ChallengeSubject]) -> Result<()> {
+pub async fn record_abandoned(app: &App, all: &[AbandonedChallenge]) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
-    note(app, all.iter().flat_map(left_quotas).collect()).await
+    note(app, all.iter().flat_map(|left| left_quotas(&left.who)).collect()).await
 }
 
 async fn note(app: &App, mut subjects: Vec<(String, Quota)>) -> Result<()> {

@@ -25,8 +25,8 @@ impl ConsentKind {
     /// Returns the current version of the text. Every change of the text's meaning changes the version.
     pub fn version(self) -> &'static str {
         match self {
-            Self::Camera => "2",
-            Self::Studio => "2-ask",
+            Self::Camera => "3",
+            Self::Studio => "3-ask",
         }
     }
 }
@@ -111,7 +111,16 @@ fn camera(
              been here before, with the templates of guests who gave the same e-mail address or phone number. \
              It is compared with nothing else. It is never used to train AI, never sold and never given away."
                 .to_owned(),
-            format!("The camera's pictures of your face are thrown away at once. {kept}"),
+            "Turning your head makes it harder to show a picture in place of a person. It does not prove who you \
+             are: someone with a photo of you and the right program could still be taken for you. Therefore the \
+             studio can ask for a code that is sent to your e-mail address, and no photo is shown before the code \
+             is entered. Tell the studio if you think that someone else came in your name."
+                .to_owned(),
+            format!(
+                "The camera's pictures of your face are thrown away at once. A check number of each is kept for up \
+                 to 90 days, so that the same picture does not work again; neither your face nor the picture can be \
+                 made from it, and it is not linked to you. {kept}"
+            ),
             "You agree of your own free will, you are at least 18 years old, and the face is your own. If you \
              would rather not, choose the way without the camera, or ask the studio in person for your photos."
                 .to_owned(),
@@ -126,7 +135,14 @@ fn camera(
              तुलना उन मेहमानों के टेम्पलेट से भी की जाती है जिन्होंने यही ईमेल पता या फ़ोन नंबर दिया है। किसी और चीज़ से इसकी तुलना \
              नहीं की जाती। इससे कभी भी AI को ट्रेन नहीं किया जाता, और इसे न बेचा जाता है, न किसी को दिया जाता है।"
                 .to_owned(),
-            format!("आपके चेहरे की कैमरे से ली गई तस्वीरें तुरंत मिटा दी जाती हैं। {kept}"),
+            "सिर घुमाने से किसी व्यक्ति की जगह उसकी तस्वीर दिखाना मुश्किल हो जाता है। इससे यह साबित नहीं होता कि आप कौन हैं: जिसके पास \
+             आपकी फ़ोटो और सही प्रोग्राम हो, उसे फिर भी आप समझा जा सकता है। इसलिए स्टूडियो आपके ईमेल पते पर भेजा गया कोड माँग सकता है, \
+             और कोड डाले बिना किसी को फ़ोटो नहीं दिखतीं। अगर आपको लगे कि आपके नाम से कोई और आया है, तो स्टूडियो को बताएँ।"
+                .to_owned(),
+            format!(
+                "आपके चेहरे की कैमरे से ली गई तस्वीरें तुरंत मिटा दी जाती हैं। हर तस्वीर का एक जाँच नंबर 90 दिन तक रखा जाता है, ताकि वही तस्वीर \
+                 दोबारा काम न करे; उससे न आपका चेहरा बन सकता है, न वह तस्वीर, और वह आपसे जुड़ा नहीं होता। {kept}"
+            ),
             "आप अपनी मर्ज़ी से सहमत हैं, आपकी उम्र कम से कम 18 साल है, और चेहरा आपका अपना है। अगर आप ऐसा न चाहें, तो बिना \
              कैमरे वाला तरीका चुनें, या सीधे स्टूडियो से मिलकर अपनी फ़ोटो माँगें।"
                 .to_owned(),
@@ -149,7 +165,9 @@ fn studio(
             "The face that was picked is turned into a list of numbers, a face template. It is biometric data. \
              It is used to find the other photos of this event that show you, also those still to come, and to \
              know you again should you come by camera with the same e-mail address. It is used for nothing \
-             else: never to train AI, and it is never sold and never given away."
+             else: never to train AI, and it is never sold and never given away. The link to your photos goes to your \
+             e-mail address, and the person who opens that e-mail sees them: the studio looks at faces, and does not check \
+             who you are."
                 .to_owned(),
             format!(
                 "{kept} If the studio does not let you in, no template is made, and your request is deleted, on \
@@ -167,7 +185,8 @@ fn studio(
             "चुने गए चेहरे को संख्याओं की एक सूची, यानी फ़ेस टेम्पलेट, में बदला जाता है। यह बायोमेट्रिक डेटा है। इससे इस इवेंट की वे बाकी \
              फ़ोटो ढूँढी जाती हैं जिनमें आप हैं, आगे आने वाली भी, और अगर आप बाद में इसी ईमेल पते के साथ कैमरे से आएँ, तो आपको \
              पहचाना जाता है। इसका और कोई इस्तेमाल नहीं होता: इससे कभी भी AI को ट्रेन नहीं किया जाता, और इसे न बेचा जाता है, न \
-             किसी को दिया जाता है।"
+             किसी को दिया जाता है। आपकी फ़ोटो का लिंक आपके ईमेल पते पर जाता है, और जो वह ईमेल खोले, उसे फ़ोटो दिखती हैं: स्टूडियो चेहरे देखता \
+             है, यह नहीं जाँचता कि आप कौन हैं।"
                 .to_owned(),
             format!(
                 "{kept} अगर स्टूडियो आपका अनुरोध न माने, तो कोई टेम्पलेट नहीं बनता, और आपका अनुरोध मिटा दिया जाता है, ज़्यादा से \
@@ -253,18 +272,18 @@ mod tests {
             let named = ConsentNames { ends_unix_s: 7, ..NAMED };
             check_agreed(ConsentKind::Studio, &answer, named).map_err(|failure| failure.kind)
         };
-        assert!(checked("2-ask", None, true).is_ok() && checked("2-ask", Some(7), true).is_ok());
-        for (version, ends) in [("2", None), ("1-ask", None), ("", None), ("2-ask", Some(8))] {
+        assert!(checked("3-ask", None, true).is_ok() && checked("3-ask", Some(7), true).is_ok());
+        for (version, ends) in [("3", None), ("2-ask", None), ("", None), ("3-ask", Some(8))] {
             assert_eq!(
                 checked(version, ends, true),
                 Err(ErrorKind::Conflict),
                 "{version} {ends:?}"
             );
         }
-        assert_eq!(checked("2-ask", Some(7), false), Err(ErrorKind::Invalid));
+        assert_eq!(checked("3-ask", Some(7), false), Err(ErrorKind::Invalid));
         for (purpose, agreed) in [(Purpose::EventGallery, true), (Purpose::Press, false)] {
             let answer = ConsentAnswer {
-                version: "2",
+                version: "3",
                 ends_unix_s: None,
                 purpose: Some(purpose),
                 adult: true,

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::ConsentNames;
+use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -47,18 +48,21 @@ pub struct NewGuestLink {
 
 /// An open guest link, with the data that a visitor with the link may see.
 pub struct OpenGuestLink {
+    pub id: String,
     pub event: String,
     pub event_name: String,
     pub studio: String,
     pub studio_name: String,
     pub ends_unix_s: i64,
     pub purpose: Purpose,
+    /// How the event's guests prove who they are.
+    pub guest_proof: GuestProof,
 }
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let text = format!(
-        "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, s.name AS studio_name \
+        "SELECT l.id, l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, e.guest_proof, s.name AS studio_name \
          FROM {} JOIN guest_links l ON l.event_id = e.id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND {} AND e.node_id = $3",
         events::WITH_STUDIO,
@@ -68,12 +72,14 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let row = query.fetch_optional(app.db.read()).await?;
     let read = |row: AnyRow| {
         Ok::<_, ApiError>(OpenGuestLink {
+            id: row.try_get("id")?,
             event: row.try_get("event_id")?,
             event_name: row.try_get("name")?,
             studio: row.try_get("studio_id")?,
             studio_name: row.try_get("studio_name")?,
             ends_unix_s: row.try_get("ends_unix_s")?,
             purpose: Purpose::stored(&row.try_get::<String, _>("purpose")?)?,
+            guest_proof: GuestProof::stored(&row.try_get::<String, _>("guest_proof")?)?,
         })
     };
     row.map(read).transpose()

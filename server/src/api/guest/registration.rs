@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -7,13 +9,15 @@ use utoipa::ToSchema;
 
 use super::consent::{self, Consent, ConsentAnswer, ConsentKind};
 use super::contact::{Contact, seal};
+use super::contact_proof::{self, CodeRecipient};
 use super::email_tokens::{self, TokenPurpose};
-use super::links;
+use super::links::{self, OpenGuestLink};
 use super::registration_quota;
 use super::session;
+use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, Body};
 use crate::http::locale::Locale;
@@ -36,6 +40,9 @@ pub struct LinkToken {
 pub struct EventInvitation {
     pub event: String,
     pub studio: String,
+    // How guests prove who they are. A doc comment would become a second schema, of type `object`.
+    #[schema(inline)]
+    pub guest_proof: GuestProof,
     /// The consent text for guests who verify their face by camera.
     pub consent: Consent,
     /// The consent text for guests who request access without a camera.
@@ -49,7 +56,8 @@ pub struct Registration {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// An e-mail address, or a telephone number with its country code. Ten digits that begin with 6 to 9 are
-    /// read as an Indian mobile number.
+    /// read as an Indian mobile number. An event whose guests prove themselves by `contact_code` or
+    /// `guest_list` needs an e-mail address.
     #[schema(max_length = 254)]
     contact: String,
     /// The version of the consent text that the guest read and agreed to.
@@ -71,6 +79,8 @@ pub struct NewGuest<'a> {
     pub studio: &'a str,
     pub name: &'a str,
     pub contact: &'a Contact,
+    /// The guest link by which the guest comes; `None` for an access request.
+    pub link: Option<&'a str>,
     pub language: Language,
     /// The version of the consent text that the guest agreed to.
     pub consent: &'a str,
@@ -94,11 +104,13 @@ pub async fn invitation(
     let link = links::check_open(&app, &given.token).await?;
     let text = |way| consent::text(way, wanted.language, link.named());
     let (consent, consent_without_camera) = (text(ConsentKind::Camera), text(ConsentKind::Studio));
+    let guest_proof = link.guest_proof;
     let (event, studio) = (link.event_name, link.studio_name);
-    Ok(Json(EventInvitation { event, studio, consent, consent_without_camera }))
+    Ok(Json(EventInvitation { event, studio, guest_proof, consent, consent_without_camera }))
 }
 
-/// Registers a guest who has agreed to the consent text. The response sets the session cookie.
+/// Registers a guest who has agreed to the consent text. The response sets the session cookie. If the event's
+/// guests prove their contact, the server sends a code to it; the response does not depend on the guest list.
 /// The server stores no data of a guest who has not agreed.
 #[utoipa::path(post, path = "/guest/registrations",
     operation_id = "guest_registration_create", tag = "guest", request_body = Registration,
@@ -113,6 +125,10 @@ pub async fn register(
     let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     let link = links::check_open(&app, &given.token).await?;
+    if link.guest_proof.needs_code() && contact.email().is_none() {
+        let detail = "contact: expected an e-mail address, because this event sends a code to it.";
+        return Err(ApiError::invalid(detail));
+    }
     let answer = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
@@ -125,6 +141,7 @@ pub async fn register(
         studio: &link.studio,
         name: &name,
         contact: &contact,
+        link: Some(&link.id),
         language: wanted.language,
         consent: &given.consent,
         consent_ends_unix_s: link.ends_unix_s,
@@ -135,9 +152,40 @@ pub async fn register(
     registration_quota::take(&app, &mut tx, &link.studio, &given.token, from).await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     let token = session::begin(&mut tx, &guest, false).await?;
+    if link.guest_proof.needs_code() {
+        send_first_code(&app, &mut tx, &newcomer, &link, &guest, from).await?;
+    }
     tx.commit().await?;
+    app.mailer.wake();
     let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
+}
+
+/// Sends the code that proves a newcomer's contact. A contact without codes left gets none, and the guest can
+/// ask for one later.
+async fn send_first_code(
+    app: &App,
+    tx: &mut Tx,
+    newcomer: &NewGuest<'_>,
+    link: &OpenGuestLink,
+    guest: &str,
+    from: IpAddr,
+) -> Result<()> {
+    let recipient = CodeRecipient {
+        guest,
+        event: newcomer.event,
+        event_name: &link.event_name,
+        studio_name: &link.studio_name,
+        contact: newcomer.contact,
+        language: newcomer.language,
+        link: newcomer.link,
+        from,
+        proof: link.guest_proof,
+    };
+    match contact_proof::send_code(app, tx, &recipient).await {
+        Err(failure) if failure.kind == ErrorKind::TooManyRequests => Ok(()),
+        sent => sent,
+    }
 }
 
 /// Inserts a guest and their consent. Returns the guest's ID.
@@ -153,6 +201,8 @@ pub async fn insert_guest(app: &App, tx: &mut Tx, newcomer: &NewGuest<'_>) -> Re
         verified_unix_s: None,
         notify: 0,
         created_unix_s: now,
+        contact_proved_unix_s: None,
+        link: newcomer.link.map(str::to_owned),
     };
     guests::insert(tx, &guest).await?;
     let consent = GivenConsent {
@@ -189,6 +239,7 @@ pub async fn enter(
 ) -> Result<Response> {
     let mut tx = app.db.write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Enter).await?;
+    guests::set_contact_proved(&mut tx, &guest, now_s()).await?;
     let token = session::begin(&mut tx, &guest, true).await?;
     tx.commit().await?;
     let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
@@ -207,6 +258,7 @@ pub async fn confirm_letters(
     let mut tx = app.db.write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Notify).await?;
     guests::confirm_notify(&mut tx, &guest).await?;
+    guests::set_contact_proved(&mut tx, &guest, now_s()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::admin::Notifications;
 use super::contact::{Contact, open};
+use super::contact_proof::{self, ContactProof};
 use super::email_tokens::{self, TokenPurpose};
 use super::photos::{GroupMember, find_still_shown, found};
 use super::session;
@@ -40,6 +41,12 @@ pub struct GuestView {
     /// Whether the guest has verified their face in this session, or has entered by an access link of the
     /// studio. `photos` and `candidates` are 0 until then.
     pub verified: bool,
+    // Whether the guest must prove the contact before the session is verified. A doc comment would become a
+    // second schema, of type `object`.
+    #[schema(inline)]
+    pub contact_proof: ContactProof,
+    /// Whether the guest has passed the challenge, and the verification waits for `POST /guest/verification`.
+    pub face_shown: bool,
     pub photos: usize,
     /// Number of candidate faces, which the guest can confirm or reject.
     pub candidates: usize,
@@ -100,12 +107,16 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
         true => found(&app, &visit.event, &visit.guest, &[]).await?,
         false => super::photos::GuestPhotoList::default(),
     };
+    let face_shown = app.passed_faces.holds(&visit.session, &visit.guest);
     let contact = Contact::parse(&open(&app, &visit.guest, "contact", &own.guest.contact)?)?;
+    let contact_proof = contact_proof::state(&own, face_shown)?;
     Ok(Json(GuestView {
         event: own.event_name,
         studio: own.studio_name,
         name: open(&app, &visit.guest, "name", &own.guest.name)?.to_string(),
         verified: visit.verified,
+        contact_proof,
+        face_shown,
         photos: found.photos.len(),
         candidates: found.asked.len(),
         notifications: Notifications::of(own.guest.notify),

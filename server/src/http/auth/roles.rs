@@ -38,6 +38,8 @@ pub enum Action {
     ManageEvent,
     /// Moves an event's end later; changes the purpose or the legal basis of processing its faces.
     ChangeEventTerms,
+    /// Changes how the guests of an event prove who they are.
+    ChangeGuestProof,
     /// Deletes an event, or moves its end earlier.
     DeleteEvent,
     ReadPhotos,
@@ -90,6 +92,7 @@ impl Role {
                 A::ReadEvent,
                 A::ManageEvent,
                 A::ChangeEventTerms,
+                A::ChangeGuestProof,
                 A::DeleteEvent,
                 A::ReadPhotos,
                 A::UploadPhotos,

@@ -2,12 +2,18 @@
 //! party.
 
 use super::{
-    AccessRequestTexts, CameraTexts, EmailTexts, EntryTexts, GuestErrorText, GuestTexts,
+    AccessRequestTexts, CameraTexts, CodeTexts, EmailTexts, EntryTexts, GuestErrorText, GuestTexts,
     PhotosTexts,
 };
 
-pub static WORDS: GuestTexts =
-    GuestTexts { door: DOOR, camera: CAMERA, ask: ASK, photos: PHOTOS, letters: LETTERS };
+pub static WORDS: GuestTexts = GuestTexts {
+    door: DOOR,
+    camera: CAMERA,
+    code: CODE,
+    ask: ASK,
+    photos: PHOTOS,
+    letters: LETTERS,
+};
 
 const DOOR: EntryTexts = EntryTexts {
     skip: "Skip to content",
@@ -19,6 +25,7 @@ const DOOR: EntryTexts = EntryTexts {
         "Show your face to the camera. It takes half a minute.",
         "See your photos. New ones appear by themselves.",
     ],
+    step_with_code: "Show your face to the camera, and enter the code from your e-mail. It takes a minute.",
     begin: "Find my photos",
     without_camera: "No camera: ask the studio",
     neither: "Prefer no face search? Ask the studio in person: it can share photos with you another way, for example in \
@@ -30,6 +37,10 @@ const DOOR: EntryTexts = EntryTexts {
     name: "Your name",
     contact: "E-mail or phone number",
     contact_hint: "The studio can see it. It is not used for advertising. Numbers from outside India need the country code.",
+    email: "E-mail address",
+    email_hint: "We send you a code, so that no one else finds photos of you in your name. The studio can see the \
+                 address. It is not used for advertising.",
+    email_wrong: "Please enter an e-mail address. Codes cannot be sent to a phone number.",
     next: "Next",
     back: "Back",
     consent_title: "Before the camera opens",
@@ -134,6 +145,10 @@ const CAMERA: CameraTexts = CameraTexts {
         what: "Other people have already used this e-mail address or number.",
         remedy: "Do you share a phone? Start again with your own e-mail address, or ask the studio for your photos.",
     },
+    needs_email: GuestErrorText {
+        what: "Your contact is a phone number, and this event sends a code by e-mail.",
+        remedy: "Scan the code again and start with your e-mail address, or ask the studio for your photos.",
+    },
     ended: GuestErrorText {
         what: "You have been signed out.",
         remedy: "Please scan the code again.",
@@ -147,6 +162,22 @@ const CAMERA: CameraTexts = CameraTexts {
         remedy: "Please find a better signal and try again.",
     },
     vibrate: "Vibrate after each turn",
+};
+
+const CODE: CodeTexts = CodeTexts {
+    title: "Enter the code from your e-mail",
+    intro: "We have sent six digits to the address that you entered. They show that the address is yours.",
+    label: "Code",
+    send: "See my photos",
+    again: "Send a new code",
+    sent_again: "A new code is on its way. The old one no longer works.",
+    not_come: "No e-mail? Look in the spam folder, and check that you entered the right address. The studio may admit \
+               only guests on its list.",
+    wrong: "This code is wrong or has expired. Please check the newest e-mail, or send a new code.",
+    too_many: "Too many wrong codes. Please wait {minutes} min.",
+    too_soon: "This address has had several codes. Please use the newest one, or wait {minutes} min.",
+    queue_title: "One moment, please",
+    queue: "Many guests are looking for their photos. Yours open by themselves; please keep this page open.",
 };
 
 const ASK: AccessRequestTexts = AccessRequestTexts {
@@ -171,8 +202,8 @@ const PHOTOS: PhotosTexts = PhotosTexts {
     title: "Your photos",
     count: ["{count} photo of you", "{count} photos of you"],
     looking: "Looking for your photos…",
-    none: "No photos of you yet.",
-    none_hint: "The studio may still be adding photos. They appear here by themselves.",
+    none: "No photos yet.",
+    none_hint: "We look again whenever the studio adds photos. They appear here by themselves.",
     new: ["{count} new photo", "{count} new photos"],
     photo: "Photo {count}",
     not_me: "That's not me",

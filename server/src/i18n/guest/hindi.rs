@@ -2,12 +2,18 @@
 //! at a party.
 
 use super::{
-    AccessRequestTexts, CameraTexts, EmailTexts, EntryTexts, GuestErrorText, GuestTexts,
+    AccessRequestTexts, CameraTexts, CodeTexts, EmailTexts, EntryTexts, GuestErrorText, GuestTexts,
     PhotosTexts,
 };
 
-pub static WORDS: GuestTexts =
-    GuestTexts { door: DOOR, camera: CAMERA, ask: ASK, photos: PHOTOS, letters: LETTERS };
+pub static WORDS: GuestTexts = GuestTexts {
+    door: DOOR,
+    camera: CAMERA,
+    code: CODE,
+    ask: ASK,
+    photos: PHOTOS,
+    letters: LETTERS,
+};
 
 const DOOR: EntryTexts = EntryTexts {
     skip: "सीधे मुख्य हिस्से पर जाएँ",
@@ -20,6 +26,7 @@ const DOOR: EntryTexts = EntryTexts {
         "कैमरे में अपना चेहरा दिखाएँ। आधा मिनट लगता है।",
         "अपनी फ़ोटो देखें। नई फ़ोटो अपने-आप आ जाएँगी।",
     ],
+    step_with_code: "कैमरे में अपना चेहरा दिखाएँ और ईमेल में आया कोड डालें। एक मिनट लगता है।",
     begin: "मेरी फ़ोटो ढूँढें",
     without_camera: "बिना कैमरे के: स्टूडियो से माँगें",
     neither: "दोनों में से कोई तरीका नहीं चाहिए? सीधे स्टूडियो से मिलकर पूछें: वह चेहरे से ढूँढे बिना भी फ़ोटो दे सकता है, जैसे पिन से \
@@ -31,6 +38,10 @@ const DOOR: EntryTexts = EntryTexts {
     name: "आपका नाम",
     contact: "ईमेल या फ़ोन नंबर",
     contact_hint: "यह स्टूडियो को दिखता है। इसका इस्तेमाल विज्ञापन के लिए नहीं होता। भारत के बाहर के नंबर के साथ देश का कोड लिखें।",
+    email: "ईमेल पता",
+    email_hint: "हम आपको एक कोड भेजते हैं, ताकि कोई और आपके नाम से आपकी फ़ोटो न ढूँढ सके। पता स्टूडियो को दिखता है। इसका इस्तेमाल \
+                 विज्ञापन के लिए नहीं होता।",
+    email_wrong: "कृपया ईमेल पता लिखें। फ़ोन नंबर पर कोड नहीं भेजा जा सकता।",
     next: "आगे",
     back: "पीछे",
     consent_title: "कैमरा खुलने से पहले",
@@ -133,6 +144,10 @@ const CAMERA: CameraTexts = CameraTexts {
         what: "इसी ईमेल पते या नंबर से दूसरे लोग आ चुके हैं।",
         remedy: "क्या घर में एक ही फ़ोन है? अपने खुद के ईमेल पते से फिर से शुरू करें, या स्टूडियो से अपनी फ़ोटो माँगें।",
     },
+    needs_email: GuestErrorText {
+        what: "आपने फ़ोन नंबर दिया है, और इस इवेंट में कोड ईमेल से आता है।",
+        remedy: "कोड फिर से स्कैन करें और अपने ईमेल पते से शुरू करें, या स्टूडियो से अपनी फ़ोटो माँगें।",
+    },
     ended: GuestErrorText {
         what: "आपका सेशन खत्म हो गया है।", remedy: "कृपया कोड फिर से स्कैन करें।"
     },
@@ -145,6 +160,22 @@ const CAMERA: CameraTexts = CameraTexts {
         remedy: "कृपया बेहतर सिग्नल वाली जगह से फिर से कोशिश करें।",
     },
     vibrate: "हर बार सिर घुमाना पूरा होने पर वाइब्रेट करें",
+};
+
+const CODE: CodeTexts = CodeTexts {
+    title: "ईमेल में आया कोड डालें",
+    intro: "आपके दिए पते पर हमने छह अंकों का कोड भेजा है। इससे पता चलता है कि वह पता आपका है।",
+    label: "कोड",
+    send: "मेरी फ़ोटो दिखाएँ",
+    again: "नया कोड भेजें",
+    sent_again: "नया कोड भेज दिया गया है। पुराना कोड अब काम नहीं करेगा।",
+    not_come: "ईमेल नहीं आया? स्पैम फ़ोल्डर देखें, और जाँचें कि पता सही लिखा था। हो सकता है कि स्टूडियो सिर्फ़ अपनी सूची के मेहमानों को \
+               आने दे।",
+    wrong: "यह कोड सही नहीं है, या इसका समय खत्म हो गया है। सबसे नया ईमेल देखें, या नया कोड मँगाएँ।",
+    too_many: "बहुत बार गलत कोड डाला गया। कृपया {minutes} मिनट रुकें।",
+    too_soon: "इस पते पर कई कोड जा चुके हैं। सबसे नया कोड डालें, या {minutes} मिनट रुकें।",
+    queue_title: "कृपया एक पल रुकें",
+    queue: "अभी बहुत से मेहमान अपनी फ़ोटो ढूँढ रहे हैं। आपकी फ़ोटो अपने-आप खुलेंगी; कृपया यह पेज खुला रखें।",
 };
 
 const ASK: AccessRequestTexts = AccessRequestTexts {
@@ -168,8 +199,8 @@ const PHOTOS: PhotosTexts = PhotosTexts {
     title: "आपकी फ़ोटो",
     count: ["आपकी {count} फ़ोटो", "आपकी {count} फ़ोटो"],
     looking: "आपकी फ़ोटो ढूँढी जा रही हैं…",
-    none: "अभी आपकी कोई फ़ोटो नहीं है।",
-    none_hint: "हो सकता है कि फ़ोटो अभी आ रही हों। वे यहाँ अपने-आप दिखेंगी।",
+    none: "अभी कोई फ़ोटो नहीं है।",
+    none_hint: "जब भी स्टूडियो फ़ोटो डालता है, हम फिर से ढूँढते हैं। वे यहाँ अपने-आप दिखेंगी।",
     new: ["{count} नई फ़ोटो", "{count} नई फ़ोटो"],
     photo: "फ़ोटो {count}",
     not_me: "यह मैं नहीं हूँ",

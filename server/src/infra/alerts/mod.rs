@@ -30,7 +30,7 @@ pub enum Pattern {
     Guessing,
     /// Many wrong passwords, PINs or codes are tried for one account or album.
     AccountGuessing,
-    /// Many different faces are presented with one contact.
+    /// Many different faces come with one contact, by one link, from one address or to one event.
     ManyFaces,
 }
 
@@ -62,6 +62,11 @@ impl Pattern {
             Self::Guessing if shared => 100,
             Self::Guessing => 30,
             Self::AccountGuessing => 15,
+            // A party of guests may come from one address within minutes; what follows is told apart by the
+            // studio.
+            Self::ManyFaces if shared => 15,
+            Self::ManyFaces if subject.starts_with("link:") => 30,
+            Self::ManyFaces if subject.starts_with("event:") => 60,
             Self::ManyFaces => 3,
         }
     }
@@ -107,7 +112,8 @@ impl Alerts {
     }
 
     /// Counts one occurrence of a pattern for `subject`; `studio` may be empty. For `ManyFaces` an occurrence
-    /// is one more distinct face, and the subject is `contact:HASH` with a keyed hash.
+    /// is one more distinct face, and the subject is `contact:HASH` with a keyed hash, `address:ADDRESS`,
+    /// `link:ID` or `event:ID`.
     pub fn record(&self, pattern: Pattern, subject: &str, studio: &str) {
         let now_s = crate::infra::clock::now_s();
         let threshold = pattern.threshold(subject);

@@ -34,6 +34,8 @@ pub struct EventRecord {
     /// A value of `Download::as_str`.
     pub downloads: String,
     pub watermark: Option<String>,
+    /// A value of `GuestProof::as_str`.
+    pub guest_proof: String,
 }
 
 /// The studio that owns an event, and the node that holds its faces.
@@ -60,6 +62,7 @@ fn read(row: &AnyRow) -> sqlx::Result<EventRecord> {
         created_unix_s: row.try_get("created_unix_s")?,
         downloads: row.try_get("downloads")?,
         watermark: row.try_get("watermark")?,
+        guest_proof: row.try_get("guest_proof")?,
     })
 }
 
@@ -125,7 +128,7 @@ pub async fn is_of_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<bool
 pub async fn insert(tx: &mut Tx, event: &EventRecord, node_id: &str) -> Result<()> {
     sqlx::query(
         "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, node_id, \
-         downloads, watermark) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         downloads, watermark, guest_proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&event.id)
     .bind(&event.studio)
@@ -137,6 +140,7 @@ pub async fn insert(tx: &mut Tx, event: &EventRecord, node_id: &str) -> Result<(
     .bind(node_id)
     .bind(&event.downloads)
     .bind(&event.watermark)
+    .bind(&event.guest_proof)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -146,7 +150,7 @@ pub async fn insert(tx: &mut Tx, event: &EventRecord, node_id: &str) -> Result<(
 pub async fn update(tx: &mut Tx, event: &EventRecord) -> Result<()> {
     sqlx::query(
         "UPDATE events SET name = $1, purpose = $2, legal_basis = $3, ends_unix_s = $4, downloads = $5, \
-         watermark = $6 WHERE id = $7",
+         watermark = $6, guest_proof = $7 WHERE id = $8",
     )
     .bind(&event.name)
     .bind(&event.purpose)
@@ -154,6 +158,7 @@ pub async fn update(tx: &mut Tx, event: &EventRecord) -> Result<()> {
     .bind(event.ends_unix_s)
     .bind(&event.downloads)
     .bind(&event.watermark)
+    .bind(&event.guest_proof)
     .bind(&event.id)
     .execute(&mut **tx)
     .await?;

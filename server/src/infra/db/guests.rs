@@ -12,6 +12,10 @@ use crate::error::Result;
 /// prefixes the condition with the alias.
 pub const NOT_ERASING: &str = "erasing_unix_s IS NULL";
 
+/// Time for which a quota of different faces remembers a face that it has counted, seconds (24 hours). A guest
+/// who comes again within it takes no further unit.
+pub const FACES_COUNTED_S: i64 = 86_400;
+
 /// A row of `guests`.
 pub struct GuestRecord {
     pub id: String,
@@ -28,6 +32,10 @@ pub struct GuestRecord {
     /// 0: no e-mails about new photos, 1: requested, 2: confirmed.
     pub notify: i64,
     pub created_unix_s: i64,
+    /// The time at which the guest proved the contact, by a code or a link that the server sent.
+    pub contact_proved_unix_s: Option<i64>,
+    /// The guest link by which the guest came.
+    pub link: Option<String>,
 }
 
 /// A guest with the event's and the studio's data that the guest's own page shows.
@@ -38,8 +46,16 @@ pub struct GuestOverview {
     /// The time until which the guest's consents cover the event. The guest is erased then.
     pub covered_until_unix_s: i64,
     pub studio_name: String,
+    /// How the event's guests prove who they are, a value of `GuestProof::as_str`.
+    pub guest_proof: String,
     /// Whether the guest is in a group.
     pub grouped: bool,
+}
+
+/// A verified guest who shares a contact with others.
+pub struct ContactSharer {
+    pub id: String,
+    pub contact_proved: bool,
 }
 
 /// A guest whose erasure is due.
@@ -62,6 +78,8 @@ fn read(row: &AnyRow) -> sqlx::Result<GuestRecord> {
         verified_unix_s: row.try_get("verified_unix_s")?,
         notify: row.try_get("notify")?,
         created_unix_s: row.try_get("created_unix_s")?,
+        contact_proved_unix_s: row.try_get("contact_proved_unix_s")?,
+        link: row.try_get("link_id")?,
     })
 }
 
@@ -92,7 +110,7 @@ pub async fn is_of_event(tx: &mut Tx, guest: &str, event: &str) -> Result<bool> 
 /// - `NotFound` if there is no such guest.
 pub async fn overview(db: &Db, guest: &str) -> Result<GuestOverview> {
     let text = format!(
-        "SELECT g.*, e.name AS event_name, e.ends_unix_s, s.name AS studio_name, \
+        "SELECT g.*, e.name AS event_name, e.ends_unix_s, e.guest_proof, s.name AS studio_name, \
          {COVERED_UNTIL} AS covered_until_unix_s, \
          (SELECT COUNT(*) FROM guest_group_members m WHERE m.guest_id = g.id) AS groups \
          FROM {WITH_STUDIO} JOIN guests g ON g.event_id = e.id WHERE g.id = $1"
@@ -104,6 +122,7 @@ pub async fn overview(db: &Db, guest: &str) -> Result<GuestOverview> {
         event_ends_unix_s: row.try_get("ends_unix_s")?,
         covered_until_unix_s: row.try_get("covered_until_unix_s")?,
         studio_name: row.try_get("studio_name")?,
+        guest_proof: row.try_get("guest_proof")?,
         grouped: row.try_get::<i64, _>("groups")? > 0,
     })
 }
@@ -139,18 +158,23 @@ pub async fn contact_hash(db: &Db, guest: &str) -> Result<String> {
     Ok(row.fetch_one(db.read()).await?.try_get("contact_hash")?)
 }
 
-/// Returns the ids of the event's verified guests with this contact, oldest first, without those that are being
+/// Returns the event's verified guests with this contact, oldest first, without those that are being
 /// erased.
 pub async fn verified_with_contact(
     db: &Db,
     event: &str,
     contact_hash: &str,
-) -> Result<Vec<String>> {
+) -> Result<Vec<ContactSharer>> {
     let text = format!(
-        "SELECT id FROM guests WHERE event_id = $1 AND contact_hash = $2 \
+        "SELECT id, contact_proved_unix_s FROM guests WHERE event_id = $1 AND contact_hash = $2 \
          AND verified_unix_s IS NOT NULL AND {NOT_ERASING} ORDER BY created_unix_s, id"
     );
-    ids(&sqlx::query(&text).bind(event).bind(contact_hash).fetch_all(db.read()).await?)
+    let read = |row: &AnyRow| -> Result<ContactSharer> {
+        let proved: Option<i64> = row.try_get("contact_proved_unix_s")?;
+        Ok(ContactSharer { id: row.try_get("id")?, contact_proved: proved.is_some() })
+    };
+    let rows = sqlx::query(&text).bind(event).bind(contact_hash).fetch_all(db.read()).await?;
+    rows.iter().map(read).collect()
 }
 
 /// Returns the other members of a guest's group, without those that are being erased; empty if the guest is in
@@ -193,7 +217,7 @@ pub async fn due_erasures(
 pub async fn insert(tx: &mut Tx, guest: &GuestRecord) -> Result<()> {
     sqlx::query(
         "INSERT INTO guests (id, event_id, name, contact, contact_hash, language, verified_unix_s, notify, \
-         created_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         created_unix_s, contact_proved_unix_s, link_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&guest.id)
     .bind(&guest.event)
@@ -204,6 +228,8 @@ pub async fn insert(tx: &mut Tx, guest: &GuestRecord) -> Result<()> {
     .bind(guest.verified_unix_s)
     .bind(guest.notify)
     .bind(guest.created_unix_s)
+    .bind(guest.contact_proved_unix_s)
+    .bind(&guest.link)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -214,6 +240,32 @@ pub async fn set_verified(tx: &mut Tx, guest: &str, now_unix_s: i64) -> Result<b
     let text = format!("UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND {NOT_ERASING}");
     let set = sqlx::query(&text).bind(now_unix_s).bind(guest).execute(&mut **tx).await?;
     Ok(set.rows_affected() > 0)
+}
+
+/// Records that a guest has proved the contact, by a code or a link that the server sent. Keeps the time of an
+/// earlier proof.
+pub async fn set_contact_proved(tx: &mut Tx, guest: &str, now_unix_s: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE guests SET contact_proved_unix_s = $1 WHERE id = $2 AND contact_proved_unix_s IS NULL",
+    )
+    .bind(now_unix_s)
+    .bind(guest)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Makes the sessions of the event's guests who have not proved their contact unverified, so that the guests
+/// must prove it before they see photos again.
+pub async fn unverify_unproved_sessions(tx: &mut Tx, event: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE guest_sessions SET verified = 0 WHERE guest_id IN \
+         (SELECT id FROM guests WHERE event_id = $1 AND contact_proved_unix_s IS NULL)",
+    )
+    .bind(event)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Locks a guest's row until the commit and returns it with the event's name, also if the guest is being
@@ -277,6 +329,7 @@ pub async fn mark_erasing(tx: &mut Tx, guest: &str, faces: bool, now_unix_s: i64
     .execute(&mut **tx)
     .await?;
     for statement in [
+        "DELETE FROM guest_contact_codes WHERE guest_id = $1",
         "DELETE FROM guest_sessions WHERE guest_id = $1",
         "DELETE FROM guest_email_tokens WHERE guest_id = $1",
         "DELETE FROM guest_group_members WHERE guest_id = $1",
@@ -325,7 +378,7 @@ pub async fn delete_unverified(tx: &mut Tx, guest: &str) -> Result<()> {
 }
 
 /// Deletes all guest sessions that were last used at `idle_since_unix_s` or before, all expired e-mail
-/// tokens, all expired groups without members, and all access requests whose consent covers the event no
+/// tokens and codes, the counted faces older than `FACES_COUNTED_S`, all expired groups without members, and all access requests whose consent covers the event no
 /// longer.
 pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64) -> Result<()> {
     sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
@@ -334,6 +387,14 @@ pub async fn delete_expired(tx: &mut Tx, idle_since_unix_s: i64, now_unix_s: i64
         .await?;
     sqlx::query("DELETE FROM guest_email_tokens WHERE expires_unix_s <= $1")
         .bind(now_unix_s)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM guest_contact_codes WHERE expires_unix_s <= $1")
+        .bind(now_unix_s)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM guest_faces_counted WHERE counted_unix_s <= $1")
+        .bind(now_unix_s - FACES_COUNTED_S)
         .execute(&mut **tx)
         .await?;
     sqlx::query(

@@ -24,6 +24,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (15, "terms and creators", include_str!("../../../migrations/0015_terms_and_creators.sql")),
     (16, "contact proof", include_str!("../../../migrations/0016_contact_proof.sql")),
     (17, "limits of studios", include_str!("../../../migrations/0017_limits.sql")),
+    (18, "guest proof", include_str!("../../../migrations/0018_guest_proof.sql")),
     (19, "erasures", include_str!("../../../migrations/0019_erasures.sql")),
     (20, "proof of work", include_str!("../../../migrations/0020_proof_of_work.sql")),
 ];

@@ -70,6 +70,39 @@ pub fn letters_wanted(
     EmailMessage { to: to.to_owned(), subject, text }
 }
 
+/// Composes the e-mail with the code that proves a guest's contact.
+pub fn contact_code(
+    to: &str,
+    language: Language,
+    event: &str,
+    studio: &str,
+    code: &str,
+) -> EmailMessage {
+    let (event, studio) = (quoted(event), quoted(studio));
+    let (subject, text) = match language {
+        Language::English => (
+            format!("Your code: {code}"),
+            format!(
+                "Hello,\n\nyour code for your photos from \"{event}\" by {studio}:\n\n{code}\n\nEnter it on the page \
+                 where you showed your face. It shows that this address is yours, so that no one else finds photos \
+                 of you in your name. It is valid for 15 minutes and works once; a newer code replaces it.\n\n\
+                 If you did not ask for your photos, ignore this e-mail and give the code to no one: without it, \
+                 no photo is shown.\n"
+            ),
+        ),
+        Language::Hindi => (
+            format!("आपका कोड: {code}"),
+            format!(
+                "नमस्ते,\n\n\"{event}\" ({studio}) की आपकी फ़ोटो के लिए कोड:\n\n{code}\n\nइसे उसी पेज पर लिखें जहाँ आपने अपना चेहरा \
+                 दिखाया। इससे पता चलता है कि यह पता आपका है, ताकि कोई और आपके नाम से आपकी फ़ोटो न ढूँढ सके। यह 15 मिनट तक और \
+                 सिर्फ़ एक बार काम करता है; नया कोड आने पर पुराना काम नहीं करता।\n\nअगर फ़ोटो आपने नहीं माँगीं, तो इस ईमेल को अनदेखा करें और \
+                 कोड किसी को न दें: इसके बिना किसी को कोई फ़ोटो नहीं दिखती।\n"
+            ),
+        ),
+    };
+    EmailMessage { to: to.to_owned(), subject, text }
+}
+
 /// Composes the e-mail that notifies a guest of a granted access request without a camera. `token` is the
 /// single-use token of the link.
 pub fn access_granted(

@@ -32,7 +32,9 @@ pub use account_messages::{
 pub use erasure_messages::{
     HiddenFacesNotice, RemovalAnswer, erasure_begun, erasure_undone, faces_hidden, removal_answered,
 };
-pub use guest_messages::{TermsNotice, access_granted, letters_wanted, new_photos, terms_changed};
+pub use guest_messages::{
+    TermsNotice, access_granted, contact_code, letters_wanted, new_photos, terms_changed,
+};
 pub use outbox::{ResetFuture, enqueue, enqueue_sealed, pending, run_outbox};
 
 /// Greatest length of a quoted name, characters.
@@ -75,6 +77,10 @@ pub enum OutgoingMail {
     /// address, so that the request takes the same time for every address and does not disclose accounts.
     #[serde(rename = "password_reset", alias = "ResetAsked")]
     PasswordResetRequested { email: String },
+    /// No mail. Enqueued in place of a mail that must not be sent, so that a request takes the same time whether
+    /// a mail is sent or not.
+    #[serde(rename = "none")]
+    Nothing,
 }
 
 /// The reason why a mail was not sent. It never contains the server's text, which often repeats addresses.

@@ -165,6 +165,7 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, id: &str) -> Result<
         post.0.vault.open(&context(&mail.id), &hex::decode(&mail.sealed).map_err(|_| broken())?)?;
     let letter = match serde_json::from_slice(&plain).map_err(|_| broken())? {
         OutgoingMail::Letter(letter) => letter,
+        OutgoingMail::Nothing => return remove(post, &mail.id).await,
         OutgoingMail::PasswordResetRequested { email } => {
             match write_reset_message(post, resolve, &mail, &email).await? {
                 Some(letter) => letter,

@@ -1,4 +1,4 @@
-//! The lockout of guessable secrets: passwords, second-factor codes, PINs and group codes.
+//! The lockout of guessable secrets: passwords, second-factor codes, PINs, group codes and contact codes.
 //!
 //! [`attempt`] is the only way to compare such a secret: the functions that compare require a
 //! [`CountedAttempt`], and only [`attempt`] creates it. An attempt is counted in the database before the
@@ -32,6 +32,8 @@ pub enum GuessableSecret {
     AlbumPin,
     /// The code of a group of guests. The subject is the event.
     GroupCode,
+    /// The code that proves a guest's contact. The subject is the guest.
+    ContactCode,
 }
 
 /// The client that guesses.
@@ -93,6 +95,7 @@ impl GuessableSecret {
             Self::Reauthentication => "reauthentication",
             Self::AlbumPin => "pin",
             Self::GroupCode => "group_code",
+            Self::ContactCode => "contact_code",
         }
     }
 
@@ -103,6 +106,10 @@ impl GuessableSecret {
             Self::AlbumPin => policy(10, 5, 300, 300),
             // 40 bits: at one attempt per 10 minutes no code is found within its 15 minutes.
             Self::GroupCode => policy(10, 10, 600, 600),
+            // Six digits: 9 attempts in the 15 minutes of a code, and a contact gets at most 82 codes a day
+            // (`api/guest/contact_proof.rs`). A guesser over all registrations with one contact therefore has
+            // a chance of 7 in 10,000 a day, and sends 82 e-mails to the contact's owner for it.
+            Self::ContactCode => policy(5, 60, 900, 900),
         }
     }
 
@@ -115,7 +122,7 @@ impl GuessableSecret {
         match self {
             Self::SignIn | Self::Reauthentication => policy(10, 30, 3600, 3600),
             Self::AlbumPin => policy(100, 5, 900, 900),
-            Self::GroupCode => policy(100, 5, 900, 60),
+            Self::GroupCode | Self::ContactCode => policy(100, 5, 900, 60),
         }
     }
 
@@ -125,7 +132,7 @@ impl GuessableSecret {
         match self {
             Self::SignIn | Self::Reauthentication => policy(30, 5, 600, 60),
             Self::AlbumPin => policy(30, 5, 300, 60),
-            Self::GroupCode => policy(30, 5, 300, 60),
+            Self::GroupCode | Self::ContactCode => policy(30, 5, 300, 60),
         }
     }
 }

@@ -41,7 +41,8 @@ async function opened() {
   }
 }
 
-// Registers the handlers of the camera step. Calls `passed` when the guest has passed the challenge.
+// Registers the handlers of the camera step. Calls `passed` with the last answer when the guest has passed the
+// challenge.
 export function camera({ passed }) {
   const [video, canvas] = [byId("preview"), document.createElement("canvas")];
   const parts = ["ready", "live", "failed"];
@@ -117,9 +118,10 @@ export function camera({ passed }) {
       if (answer.state === "failed") return fail(answer.reason);
       if (answer.state === "passed") {
         close();
-        byId("guidance").textContent = say("passed");
+        if (!answer.next) byId("guidance").textContent = say("passed");
         byId("arrow").toggleAttribute("hidden", true);
-        return passed();
+        document.body.classList.remove("looking");
+        return passed(answer);
       }
       guide(answer.guidance);
       await pause(Math.max(0, PAUSE_MS - (performance.now() - begun)));
@@ -145,7 +147,7 @@ export function camera({ passed }) {
       if (own !== run) return;
       if (typeof problem === "string") return fail(problem);
       const minutes = Math.max(1, Math.ceil((problem.retryAfter ?? 60) / 60));
-      fail({ 0: "no_line", 401: "ended", 403: "many_people", 404: "too_late", 429: "wait" }[problem.status] ?? "failed", { minutes });
+      fail({ 0: "no_line", 401: "ended", 403: "many_people", 404: "too_late", 409: "needs_email", 429: "wait" }[problem.status] ?? "failed", { minutes });
     } finally {
       byId("opening").textContent = "";
       byId("open").disabled = false;

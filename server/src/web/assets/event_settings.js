@@ -8,7 +8,7 @@ form.elements.name.value = event.name;
 form.elements.ends.value = dateOf(event.ends_unix_s);
 form.elements.downloads.value = event.downloads;
 form.elements.watermark.value = event.watermark ?? "";
-const terms = ["purpose", "legal_basis"];
+const terms = ["purpose", "legal_basis", "guest_proof"];
 for (const term of terms) form.elements[term].value = event[term];
 
 onSubmit(form, async ({ name, ends, downloads, watermark, ...given }) => {

@@ -81,6 +81,33 @@ async function showRequests() {
   );
 }
 
+byId("list-state").textContent = {
+  guest_list: "Only these addresses get a code. Other people see the same pages, and no code arrives.",
+}[event.guest_proof] ?? "Not in use. Choose “for your guest list only” in Settings to admit only these addresses.";
+
+async function showList() {
+  const listed = await all(`${path}/guest-list`);
+  const remove = (one) => async () => {
+    if (!(await sure(`Remove ${one.contact} from the list?`, "The address gets no more codes. A guest who has used it before stays a guest; remove the guest below.", "Remove address"))) return;
+    await call("DELETE", `${path}/guest-list/${one.id}`);
+    await showList();
+  };
+  byId("listed-contacts").replaceChildren(...listed.map((one) => row(one.contact, `added ${day(one.created_unix_s)}`, button("Remove", remove(one)))));
+}
+
+onSubmit(byId("new-listed"), async (given) => {
+  const contacts = given.contacts.split(/[\s,;]+/).filter(Boolean);
+  let [added, known] = [0, 0];
+  // The API takes 1,000 addresses at once.
+  for (let at = 0; at < contacts.length; at += 1000) {
+    const answer = await call("POST", `${path}/guest-list`, { contacts: contacts.slice(at, at + 1000) });
+    [added, known] = [added + answer.added, known + answer.known];
+  }
+  byId("new-listed").reset();
+  await showList();
+  return `${count(added, "address", "addresses")} added${known ? `, ${known} already on the list` : ""}.`;
+});
+
 async function showGuests() {
   const guests = await all(`${path}/guests`);
   byId("no-guests").hidden = guests.length > 0;
@@ -98,8 +125,9 @@ async function showGuests() {
   byId("guests").replaceChildren(
     ...guests.map((guest) => {
       const face = guest.verified_unix_s ? `verified ${day(guest.verified_unix_s)}` : "not verified yet";
+      const contact = guest.contact_proved_unix_s ? " · address proved" : "";
       const letters = guest.notifications === "on" ? " · gets e-mails" : "";
-      return row(guest.name, `${guest.contact} · ${face}${letters}`, button("Remove", remove(guest)));
+      return row(guest.name, `${guest.contact}${contact} · ${face}${letters}`, button("Remove", remove(guest)));
     }),
   );
 }
@@ -116,4 +144,4 @@ async function showConsents() {
 }
 
 ready();
-await Promise.all([showLinks(), showRequests(), showGuests(), showConsents()]);
+await Promise.all([showLinks(), showRequests(), showList(), showGuests(), showConsents()]);

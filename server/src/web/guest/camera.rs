@@ -85,6 +85,7 @@ fn words_of(camera: &CameraTexts) -> Markup {
         ("insecure", &camera.insecure),
         ("wait", &camera.wait),
         ("many_people", &camera.many_people),
+        ("needs_email", &camera.needs_email),
         ("ended", &camera.ended),
         ("failed", &camera.broken),
         ("no_line", &camera.no_line),

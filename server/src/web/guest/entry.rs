@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 
-use super::camera;
 use super::layout::{GuestPageFrame, layout, string_data};
+use super::{camera, code};
 use crate::api::event::terms::Purpose;
 use crate::api::guest::consent::{self, Consent, ConsentKind, ConsentNames};
 use crate::i18n::Language;
@@ -16,6 +16,8 @@ pub struct LinkTarget<'a> {
     pub purpose: Purpose,
     /// The event's id, for the link to its privacy page.
     pub id: &'a str,
+    /// Whether the event sends each guest a code.
+    pub needs_code: bool,
     /// The path of the link, `/g/TOKEN`.
     pub address: &'a str,
 }
@@ -34,6 +36,8 @@ pub enum EntryStage {
     New,
     /// The guest has consented, but has not passed the challenge.
     Registered,
+    /// The guest has passed the challenge, but is not verified: the code is missing, or others come first.
+    Passed,
     Verified,
 }
 
@@ -47,24 +51,18 @@ pub fn page(
 ) -> Markup {
     let ask = format!("{}/ask", behind.address);
     let main = html! {
-        div.way data-stage=(match stage { EntryStage::Registered => "registered", _ => "new" }) {
+        div.way data-stage=(stage.name()) {
             header.mast {
                 p.by { ((words.door.by_studio)(behind.studio)) }
                 h1 { (behind.event) }
             }
-            (about(words, &ask, stage))
+            (about(words, &ask, stage, behind.needs_code))
             (privacy::link(language, behind.id))
-            (you(words))
+            (you(words, behind.needs_code))
             (agree(words, language, behind))
             (camera::section(words, Some(&ask), true))
-            (string_data(&[
-                ("both_needed", words.door.both_needed),
-                ("consent_changed", words.door.consent_changed),
-                ("contact_wrong", words.door.contact_wrong),
-                ("closed", words.door.closed),
-                ("failed", words.door.failed),
-                ("no_line", words.door.no_line),
-            ]))
+            (code::steps(words))
+            (strings(words))
         }
     };
     let sheet = GuestPageFrame {
@@ -77,12 +75,39 @@ pub fn page(
     layout(words, &sheet, &main)
 }
 
-fn about(words: &GuestTexts, ask: &str, stage: EntryStage) -> Markup {
+impl EntryStage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::New | Self::Verified => "new",
+            Self::Registered => "registered",
+            Self::Passed => "passed",
+        }
+    }
+}
+
+/// Renders the texts of the entry page for its script.
+pub fn strings(words: &GuestTexts) -> Markup {
     let door = &words.door;
+    let own = [
+        ("both_needed", door.both_needed),
+        ("consent_changed", door.consent_changed),
+        ("contact_wrong", door.contact_wrong),
+        ("email_wrong", door.email_wrong),
+        ("closed", door.closed),
+        ("failed", door.failed),
+        ("no_line", door.no_line),
+    ];
+    string_data(&[own.as_slice(), &code::strings(words)].concat())
+}
+
+fn about(words: &GuestTexts, ask: &str, stage: EntryStage, needs_code: bool) -> Markup {
+    let door = &words.door;
+    let [name, camera, photos] = door.steps;
+    let steps = [name, if needs_code { door.step_with_code } else { camera }, photos];
     html! {
         section #about .step {
             p.lead { (door.lead) }
-            ol.how { @for step in door.steps { li { span { (step) } } } }
+            ol.how { @for step in steps { li { span { (step) } } } }
             div.deeds {
                 @if stage == EntryStage::Verified { a.button href="/g" { (door.go_on) } }
                 button #begin .quiet[stage == EntryStage::Verified] type="button" hidden { (door.begin) }
@@ -94,17 +119,21 @@ fn about(words: &GuestTexts, ask: &str, stage: EntryStage) -> Markup {
     }
 }
 
-fn you(words: &GuestTexts) -> Markup {
+fn you(words: &GuestTexts, needs_code: bool) -> Markup {
     let door = &words.door;
+    let (label, hint, kind) = match needs_code {
+        true => (door.email, door.email_hint, "email"),
+        false => (door.contact, door.contact_hint, "text"),
+    };
     html! {
-        form #you .step hidden aria-labelledby="you-title" {
+        form #you .step hidden data-code[needs_code] aria-labelledby="you-title" {
             h2 #you-title tabindex="-1" { (door.you_title) }
             label for="name" { (door.name) }
             input #name name="name" type="text" autocomplete="name" required maxlength="100";
-            label for="contact" { (door.contact) }
-            input #contact name="contact" type="text" inputmode="email" autocomplete="email" autocapitalize="none"
+            label for="contact" { (label) }
+            input #contact name="contact" type=(kind) inputmode="email" autocomplete="email" autocapitalize="none"
                 spellcheck="false" required maxlength="254" aria-describedby="contact-hint you-bad";
-            p #contact-hint .hint { (door.contact_hint) }
+            p #contact-hint .hint { (hint) }
             p #you-bad .bad role="alert" {}
             div.deeds {
                 button type="submit" { (door.next) }

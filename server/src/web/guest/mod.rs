@@ -5,6 +5,7 @@
 
 pub mod access_request;
 pub mod camera;
+pub mod code;
 pub mod email_links;
 pub mod entry;
 pub mod layout;
@@ -111,9 +112,11 @@ async fn behind(here: GuestPageContext, Path(token): Path<String>) -> Response {
         Ok(open) => open,
         Err(failure) => return here.fail(&failure, None),
     };
+    let holds = |visit: &GuestSession| here.app.passed_faces.holds(&visit.session, &visit.guest);
     let stage = match here.visit.as_ref().filter(|visit| visit.event == open.event) {
         None => EntryStage::New,
         Some(visit) if visit.verified => EntryStage::Verified,
+        Some(visit) if holds(visit) => EntryStage::Passed,
         Some(_) => EntryStage::Registered,
     };
     let address = format!("/g/{token}");
@@ -123,13 +126,15 @@ async fn behind(here: GuestPageContext, Path(token): Path<String>) -> Response {
 }
 
 fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
-    let OpenGuestLink { event, event_name, studio_name, ends_unix_s, purpose, .. } = open;
+    let OpenGuestLink { event, event_name, studio_name, ends_unix_s, purpose, guest_proof, .. } =
+        open;
     LinkTarget {
         event: event_name,
         studio: studio_name,
         ends_unix_s: *ends_unix_s,
         purpose: *purpose,
         id: event,
+        needs_code: guest_proof.needs_code(),
         address,
     }
 }
@@ -232,7 +237,10 @@ async fn own(here: GuestPageContext) -> Response {
         let (words, language) = (here.words(), here.wanted.language);
         Ok::<_, ApiError>(match visit.verified {
             true => photos::page(words, language, &about),
-            false => photos::unverified(words, language, &about),
+            false => {
+                let passed = here.app.passed_faces.holds(&visit.session, &visit.guest);
+                photos::unverified(words, language, &about, passed)
+            }
         })
     };
     match shown.await {

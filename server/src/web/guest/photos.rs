@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 
-use super::camera;
 use super::layout::{GuestPageFrame, layout, string_data};
+use super::{camera, code, entry};
 use crate::i18n::Language;
 use crate::i18n::guest::{GuestTexts, PhotosTexts};
 
@@ -69,15 +69,23 @@ pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> M
     layout(words, &sheet, &main)
 }
 
-/// Renders the camera step, for a guest who has consented but has not passed the challenge.
-pub fn unverified(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
+/// Renders the camera step and the code step, for a guest who has consented but is not verified. `passed` is
+/// whether the guest has passed the challenge.
+pub fn unverified(
+    words: &GuestTexts,
+    language: Language,
+    about: &PhotosPage<'_>,
+    passed: bool,
+) -> Markup {
     let main = html! {
-        div.way data-stage="registered" {
+        div.way data-stage=(if passed { "passed" } else { "registered" }) {
             header.mast {
                 p.by { ((words.door.by_studio)(about.studio)) }
                 h1 { (about.event) }
             }
-            (camera::section(words, None, false))
+            (camera::section(words, None, passed))
+            (code::steps(words))
+            (entry::strings(words))
         }
     };
     let sheet = GuestPageFrame {

@@ -19,6 +19,7 @@ pub fn page() -> Markup {
                     input #watermark name="watermark" type="text" maxlength="60" autocomplete="off" aria-describedby="watermark-hint";
                     p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. With a watermark, visitors cannot download originals. Leave empty for no watermark." }
                 }
+                (guest_proof())
                 (terms())
                 button type="submit" { "Save" }
                 (outcome())
@@ -38,6 +39,21 @@ pub fn page() -> Markup {
         (sure())
     };
     layout("Settings", "/assets/event_settings.js", true, &main)
+}
+
+/// Renders the choice of how guests prove who they are.
+fn guest_proof() -> Markup {
+    html! {
+        div.field {
+            label for="guest-proof" { "How guests show who they are" }
+            select #guest-proof name="guest_proof" aria-describedby="guest-proof-hint" {
+                option value="contact_code" { "Face, and a code by e-mail (recommended)" }
+                option value="guest_list" { "Face, and a code by e-mail, for your guest list only" }
+                option value="selfie" { "Face only (weaker)" }
+            }
+            p #guest-proof-hint .hint { "No web page can tell for sure that a camera is real: someone with a photo of a guest may pass as that guest. With a code, only a person with an e-mail address of their own, and only a few faces for each address, can look for photos. With the guest list, only addresses that you enter on the page Guests get a code. Face only is the fastest for guests, and the service slows down when many different faces come. Only owners and admins can change this." }
+        }
+    }
 }
 
 /// Renders the choices of purpose and legal basis.

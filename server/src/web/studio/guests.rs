@@ -8,6 +8,7 @@ pub fn page() -> Markup {
             (event_head("guests"))
             (links())
             (requests())
+            (guest_list())
             section aria-labelledby="guests-title" {
                 h2 #guests-title { "Guests" }
                 p #no-guests .hint hidden { "No guests yet." }
@@ -52,6 +53,25 @@ fn links() -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn guest_list() -> Markup {
+    html! {
+        details #list-card .card {
+            summary { "Guest list" }
+            p #list-state .hint {}
+            form #new-listed .stack {
+                div.field {
+                    label for="listed" { "E-mail addresses" }
+                    textarea #listed name="contacts" rows="4" required aria-describedby="listed-hint" autocapitalize="none" spellcheck="false" {}
+                    p #listed-hint .hint { "One for each line, or separated by commas. You can paste a column of a spreadsheet." }
+                }
+                button type="submit" { "Add to the list" }
+                (outcome())
+            }
+            ul #listed-contacts .rows {}
         }
     }
 }

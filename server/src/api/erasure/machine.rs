@@ -30,7 +30,7 @@ pub const UNDO_S: i64 = 72 * 3600;
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// The result of a run: the erasure as it is now, and the receipt of this run, if it erased something.
-pub struct Progress {
+pub struct ErasureRun {
     pub erasure: ErasureRecord,
     /// The signed receipt as text; empty if this run erased nothing.
     pub receipt: String,
@@ -52,12 +52,12 @@ pub struct FirstStep {
 ///
 /// # Errors
 /// - The errors of the engine, the photo store and the database. The erasure stays in its state and is run again.
-pub async fn run(app: &App, erasure: &str) -> Result<Progress> {
+pub async fn run(app: &App, erasure: &str) -> Result<ErasureRun> {
     let (app, erasure) = (app.clone(), erasure.to_owned());
     spawn_held(async move { run_alone(&app, &erasure).await }).await.map_err(ApiError::internal)?
 }
 
-async fn run_alone(app: &App, id: &str) -> Result<Progress> {
+async fn run_alone(app: &App, id: &str) -> Result<ErasureRun> {
     let event = erasures::find(&app.db, id).await?.event;
     let _alone = lock(app, &event).await;
     let mut receipt = String::new();
@@ -74,7 +74,7 @@ async fn run_alone(app: &App, id: &str) -> Result<Progress> {
             ErasureState::Due => erase(app, &erasure).await?,
             ErasureState::Lifting => lift(app, &erasure).await?,
             ErasureState::Hidden | ErasureState::Erased | ErasureState::Undone => {
-                return Ok(Progress { erasure, receipt });
+                return Ok(ErasureRun { erasure, receipt });
             }
         };
         receipt = step.unwrap_or(receipt);

@@ -3,7 +3,7 @@
 use picpick_engine::receipts::Requester;
 
 use super::letters::{self, KeptContact};
-use super::machine::{self, Progress, UNDO_S};
+use super::machine::{self, ErasureRun, UNDO_S};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
@@ -88,7 +88,7 @@ impl ErasureRequest<'_> {
     ///
     /// # Errors
     /// - `TooManyRequests` if faces are to be hidden and the event has 1,000 hidden or opted-out people.
-    pub async fn guest(&self, app: &App, guest: &str, faces: GuestFaces) -> Result<Progress> {
+    pub async fn guest(&self, app: &App, guest: &str, faces: GuestFaces) -> Result<ErasureRun> {
         let mut erasure = self.record(ErasureKind::Guest, guest.to_owned())?;
         let now = now_s();
         let mut tx = app.db.write().await?;

@@ -52,6 +52,7 @@ const TABLE: &[(&str, &[(&str, Guard)])] = &[
     ("POST /guest/invitation", &[("token", Guard::Random)]),
     ("POST /guest/requests", &[("token", Guard::Random)]),
     ("POST /guest/notifications/confirm", &[("token", Guard::Random)]),
+    ("POST /guest/erasure-undo", &[("token", Guard::Random)]),
     ("PUT /guest/group", &[("code", Guard::Lockout)]),
     ("PUT /guest/contact-code", &[("code", Guard::Lockout)]),
     ("POST /album/session", &[("pin", Guard::Lockout), ("token", Guard::Random)]),

@@ -23,6 +23,20 @@ pub struct ApiError {
     /// The cause, which is logged and never sent.
     pub internal: Option<String>,
     pub retry_after_s: Option<u64>,
+    /// The challenge of the error `ProofOfWorkRequired`.
+    pub challenge: Option<Box<WorkChallenge>>,
+}
+
+/// A proof of work that a client must do: to find a number `nonce` such that the SHA-256 of the text
+/// `CHALLENGE.NONCE`, with the number in decimal digits, begins with `bits` zero bits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct WorkChallenge {
+    pub challenge: String,
+    /// Takes 2^`bits` hashes on average.
+    #[schema(minimum = 1, maximum = 32)]
+    pub bits: u32,
+    /// The time after which the challenge is refused, seconds since the Unix epoch. A solution works once.
+    pub expires_unix_s: i64,
 }
 
 macro_rules! kinds {
@@ -67,6 +81,7 @@ kinds! {
     SharedPhoto = CONFLICT, "shared_photo", "A photo shows these people together";
     Locked = LOCKED, "locked", "Another request is changing the resource";
     Gone = GONE, "gone", "The resource has expired or was withdrawn";
+    ProofOfWorkRequired = PRECONDITION_REQUIRED, "proof_of_work_required", "A proof of work is required";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "A precondition of the request is not met";
     Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server holds this event";
     ForeignHost = MISDIRECTED_REQUEST, "foreign_host", "The request names another host";
@@ -99,11 +114,16 @@ pub struct Problem {
     pub code: String,
     /// A description of this occurrence, for people.
     pub detail: String,
+    /// The work to do before the next attempt, with the code `proof_of_work_required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub challenge: Option<WorkChallenge>,
 }
 
 impl ApiError {
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), internal: None, retry_after_s: None }
+        let detail = detail.into();
+        Self { kind, detail, internal: None, retry_after_s: None, challenge: None }
     }
 
     /// Returns `NotFound` for a resource that does not exist or belongs to another tenant. The client cannot
@@ -143,6 +163,7 @@ impl ApiError {
             status: self.kind.status().as_u16(),
             code: self.kind.code().to_owned(),
             detail: self.detail.clone(),
+            challenge: self.challenge.as_deref().cloned(),
         }
     }
 }

@@ -146,6 +146,26 @@ fn a_user_manages_their_account() {
 }
 
 #[test]
+fn secrets_are_entered_on_pages() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Wedding");
+    let albums = format!("/events/{event}/albums");
+    let new = json!({ "name": "Asha & Ben", "view_pin": "482913", "annotate_pin": "570264" });
+    let album = owner.client.post(&albums, &new).is(201).field("id");
+    let links = format!("{albums}/{album}/links");
+    let link = owner.client.post(&links, &json!({ "name": "Family" })).is(201).field("token");
+    // One wrong PIN, and 119 more in the database: the difficulty is 19 bits.
+    let wrong = json!({ "token": link, "pin": "000000" });
+    service.client().post("/album/session", &wrong).fails(401, "wrong_credentials");
+    service.change_rows(
+        "UPDATE lockouts SET tat_unix_s = tat_unix_s + 119 * 900 WHERE subject LIKE '%:link:%'",
+    );
+    let params = json!({ "album": format!("{}/a/{link}", service.address()) });
+    browser::run("secrets", signing_in(&service, &owner, params));
+}
+
+#[test]
 fn a_studio_works_from_setup_to_purge() {
     let service = service!(Database::Sqlite);
     let photos = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample1.jpg"];

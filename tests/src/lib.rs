@@ -19,6 +19,7 @@ pub mod pictures;
 pub mod poses;
 pub mod postgres;
 pub mod power_cut;
+pub mod proof_of_work;
 pub mod python;
 mod rng;
 mod s3;

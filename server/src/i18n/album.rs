@@ -12,6 +12,11 @@ pub struct AlbumTexts {
     pub pin_hint: &'static str,
     pub open: &'static str,
     pub wrong_pin: &'static str,
+    /// The browser must first do a proof of work.
+    pub enter_again: &'static str,
+    /// Shown while the browser does a proof of work.
+    pub working: &'static str,
+    pub work_needs_script: &'static str,
     /// Takes the minutes until the next attempt is allowed.
     pub wait: fn(u64) -> String,
     pub closed_title: &'static str,
@@ -91,6 +96,9 @@ static ENGLISH: AlbumTexts = AlbumTexts {
     pin_hint: "Ask the person who sent you this link for the PIN.",
     open: "Open the album",
     wrong_pin: "The PIN is wrong. Please check it and try again.",
+    enter_again: "Many wrong PINs were entered here. Please enter the PIN again; this time it takes a few seconds longer.",
+    working: "One moment: your browser is doing a short calculation that slows down people who guess PINs.",
+    work_needs_script: "Many wrong PINs were entered here. Please turn on JavaScript, then reload the page.",
     wait: |minutes| match minutes {
         1 => "Too many attempts. Please wait 1 minute, then try again.".to_owned(),
         _ => format!("Too many attempts. Please wait {minutes} minutes, then try again."),
@@ -166,6 +174,9 @@ static HINDI: AlbumTexts = AlbumTexts {
     pin_hint: "पिन उन्हीं से पूछें जिन्होंने आपको यह लिंक भेजा है।",
     open: "एल्बम खोलें",
     wrong_pin: "यह पिन सही नहीं है। कृपया इसे जाँचकर फिर से कोशिश करें।",
+    enter_again: "यहाँ कई बार ग़लत पिन डाला गया है। कृपया पिन फिर से डालें; इस बार कुछ सेकंड ज़्यादा लगेंगे।",
+    working: "एक पल रुकें: पिन का अंदाज़ा लगाने वालों को रोकने के लिए आपका ब्राउज़र एक छोटी गणना कर रहा है।",
+    work_needs_script: "यहाँ कई बार ग़लत पिन डाला गया है। कृपया JavaScript चालू करें, फिर पेज को रीलोड करें।",
     wait: |minutes| format!("बहुत बार कोशिश हो चुकी है। कृपया {minutes} मिनट रुककर फिर से कोशिश करें।"),
     closed_title: "यह एल्बम उपलब्ध नहीं है",
     closed: "लिंक का समय खत्म हो गया है, उसे बंद कर दिया गया है, या वह अधूरा है। कृपया जिन्होंने लिंक भेजा था, उनसे नया लिंक माँगें।",

@@ -58,6 +58,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/javascript", "records.js"),
     asset!("text/css", "visitor.css"),
     asset!("text/javascript", "album.js"),
+    asset!("text/javascript", "proof_of_work.js"),
+    asset!("text/javascript", "proof_of_work_worker.js"),
     asset!("text/javascript", "strings.js"),
     asset!("text/javascript", "guest_entry.js"),
     asset!("text/javascript", "camera.js"),

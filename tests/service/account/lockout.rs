@@ -1,9 +1,10 @@
 //! Guessing at passwords, in parallel and from many addresses.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use picpick_tests::accounts::new_password;
-use picpick_tests::{Client, Person, Service, lockouts, on_both_databases};
+use picpick_tests::accounts::{new_email, new_password};
+use picpick_tests::{Answer, Client, Person, Service, lockouts, on_both_databases};
 use serde_json::json;
 
 on_both_databases!(
@@ -11,6 +12,8 @@ on_both_databases!(
     a_known_browser_has_a_lockout_of_its_own,
     a_new_password_makes_browsers_strangers,
     common_passwords_are_refused,
+    lockouts_and_quotas_disclose_no_account,
+    networks_share_a_lockout_of_sign_in,
 );
 
 /// Free attempts of all strangers together at one account.
@@ -92,6 +95,60 @@ fn a_new_password_makes_browsers_strangers(service: Service) {
     lockouts::lengthen(&service);
     assert_eq!(enter(&service.client().with_cookie(&known), &owner), 429);
     assert_eq!(enter(&service.client().with_cookie(&kept), &owner), 201);
+}
+
+/// Returns status and text of a response without its numbers, which depend on the time.
+fn shape(answer: &Answer) -> (u16, String) {
+    let text = String::from_utf8_lossy(&answer.body);
+    (answer.status, text.chars().filter(|c| !c.is_ascii_digit()).collect())
+}
+
+/// Responds alike, at each of many repetitions, to an address with an account and to one without.
+fn lockouts_and_quotas_disclose_no_account(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let member = service.member(&owner, &studio, "viewer", None);
+    let admin = service.member(&owner, &studio, "admin", None);
+    service.change_rows("DELETE FROM quotas");
+    let unknown = new_email();
+    let of = |email: &str| {
+        let mut seen = Vec::new();
+        for _ in 0..FREE_ATTEMPTS + 3 {
+            let body = json!({ "email": email, "password": new_password() });
+            seen.push(shape(&service.client().post("/session", &body)));
+        }
+        for _ in 0..7 {
+            let asked = service.client().post("/password-resets", &json!({ "email": email }));
+            seen.push(shape(&asked));
+            // The responses that hold the address and ids are compared by their status.
+            seen.push((owner.invite(&studio, email, "viewer", None).status, String::new()));
+        }
+        for _ in 0..5 {
+            let body = json!({ "email": email, "password": admin.password });
+            seen.push(shape(&admin.client.put("/me/email", &body)));
+        }
+        service.change_rows("DELETE FROM quotas WHERE subject LIKE 'email_change:%'");
+        seen
+    };
+    let (known, other) = (of(&member.email), of(&unknown));
+    assert_eq!(known, other);
+    let statuses: BTreeSet<u16> = known.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [201, 202, 401, 429].into());
+}
+
+fn networks_share_a_lockout_of_sign_in(service: Service) {
+    let owner = service.owner();
+    let other = service.member(&owner, &owner.studio(), "viewer", None);
+    let at = |address: &str| service.client().at(address);
+    // 30 guesses, each from another address of a /64 network and at another account.
+    for nth in 0..30 {
+        let body = json!({ "email": new_email(), "password": new_password() });
+        let one = at(&format!("2001:db8:0:7::{nth:x}"));
+        one.post("/session", &body).fails(401, "wrong_credentials");
+    }
+    lockouts::lengthen(&service);
+    assert_eq!(enter(&at("2001:db8:0:7:ffff::1"), &other), 429);
+    assert_eq!(enter(&at("2001:db8:0:8::1"), &other), 201);
 }
 
 fn common_passwords_are_refused(service: Service) {

@@ -10,17 +10,18 @@ use std::io::{Cursor, Read as _};
 
 use concurrency::{an_entry_during_a_revocation_gives_no_access, concurrent_changes_all_apply};
 use pages::{
-    pages_reject_other_sites_and_sessions_of_other_albums, pages_work_without_scripts,
-    picks_and_notes_are_plain_forms,
+    a_page_asks_for_a_proof_of_work, pages_reject_other_sites_and_sessions_of_other_albums,
+    pages_work_without_scripts, picks_and_notes_are_plain_forms,
 };
 use picpick_tests::album::{header, jpeg_size, variant};
 use picpick_tests::openapi::unknown_id;
 use picpick_tests::{Answer, Client, Request, Service, on_both_databases};
 use pins::{
     a_changed_pin_makes_known_browsers_strangers,
-    a_cookie_without_the_host_prefix_is_ignored_over_https, addresses_of_a_network_share_a_lockout,
-    guessing_is_delayed_and_reported_and_survives_a_restart,
-    right_pins_cause_no_delay_and_wrong_ones_expire,
+    a_cookie_without_the_host_prefix_is_ignored_over_https,
+    a_solution_works_once_for_one_album_and_visit,
+    a_visit_is_delayed_alone_and_its_failures_expire, addresses_of_a_network_share_a_counter,
+    an_album_with_a_guesser_stays_usable, guessing_is_delayed_and_reported_and_survives_a_restart,
 };
 use serde_json::{Value, json};
 use studio::{ANNOTATE, Studio, VIEW, annotator, enter, listed, read, visitor};
@@ -29,8 +30,11 @@ on_both_databases!(
     a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights,
     guessing_is_delayed_and_reported_and_survives_a_restart,
     a_cookie_without_the_host_prefix_is_ignored_over_https,
-    right_pins_cause_no_delay_and_wrong_ones_expire,
-    addresses_of_a_network_share_a_lockout,
+    a_visit_is_delayed_alone_and_its_failures_expire,
+    a_solution_works_once_for_one_album_and_visit,
+    an_album_with_a_guesser_stays_usable,
+    a_page_asks_for_a_proof_of_work,
+    addresses_of_a_network_share_a_counter,
     a_changed_pin_makes_known_browsers_strangers,
     closing_an_album_ends_its_sessions_at_once,
     concurrent_changes_all_apply,

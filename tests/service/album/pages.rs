@@ -2,14 +2,15 @@ use std::collections::BTreeSet;
 
 use picpick_tests::Service;
 use picpick_tests::album::variant;
+use picpick_tests::proof_of_work::solve;
 use serde_json::json;
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
-use super::studio::{ANNOTATE, Studio, VIEW, read};
+use super::studio::{ANNOTATE, Studio, VIEW, enter, read};
 
 /// A browser without scripts that holds one cookie.
-struct Browser {
+pub struct Browser {
     agent: Agent,
     service: String,
     cookie: String,
@@ -40,7 +41,7 @@ impl Page {
 }
 
 impl Browser {
-    fn new(service: &Service) -> Self {
+    pub fn new(service: &Service) -> Self {
         // The server closes a connection if it rejects a request before it has read the body. This agent would
         // send the next request on the closed connection, so it reuses no connection.
         let config = Agent::config_builder()
@@ -49,6 +50,12 @@ impl Browser {
             .max_idle_connections(0);
         let agent = config.build().new_agent();
         Self { agent, service: service.address(), cookie: String::new(), site: "same-origin" }
+    }
+
+    /// Opens an entry page. Returns the cookie of the new visit.
+    pub fn visit_cookie(&self, path: &str) -> String {
+        let page = self.get(path, "en").is(200);
+        page.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
     }
 
     fn get(&self, path: &str, language: &str) -> Page {
@@ -170,6 +177,45 @@ pub fn pages_work_without_scripts(service: Service) {
     let left = browser.post(&format!("{entry}/leave"), &[]).is(303);
     assert_eq!(left.headers["clear-site-data"], "\"cache\"", "cached photos go with the session");
     assert!(browser.get(&entry, "en").is(200).text().contains("name=\"pin\""));
+}
+
+pub fn a_page_asks_for_a_proof_of_work(service: Service) {
+    let studio = Studio::new(&service);
+    service.remember(&studio.token);
+    let entry = format!("/a/{}", studio.token);
+    let mut browser = Browser::new(&service);
+    let calm = browser.get(&entry, "en").is(200);
+    assert!(values(&calm.text(), "data-challenge").is_empty());
+    browser.cookie = browser.visit_cookie(&entry);
+    assert!(!browser.get(&entry, "en").headers.contains_key("set-cookie"), "one visit a browser");
+    for _ in 0..30 {
+        enter(&service.client(), &studio.token, "000000").fails(401, "wrong_credentials");
+    }
+    // A form without a solution gets a page with a challenge, which says what to do without scripts.
+    let page = browser.post(&entry, &[("pin", VIEW)]).is(428);
+    is_strict(&page);
+    let text = page.text();
+    assert!(text.contains("enter the PIN again") && text.contains("turn on JavaScript"), "{text}");
+    let hindi = browser.get(&entry, "hi").is(200).text();
+    assert!(hindi.contains("JavaScript चालू करें"), "{hindi}");
+    let (challenge, bits) = (values(&text, "data-challenge")[0], values(&text, "data-bits")[0]);
+    let nonce = solve(challenge, bits.parse().unwrap()).to_string();
+    let solved = |pin| [("pin", pin), ("challenge", challenge), ("nonce", nonce.as_str())];
+    browser.post(&entry, &solved(VIEW)).is(303);
+    assert!(browser.cookie.starts_with("picpick_album=ppv_"));
+    // The form for the second PIN has a challenge of its own.
+    let gallery = browser.get(&entry, "en").is(200);
+    is_strict(&gallery);
+    let text = gallery.text();
+    let (challenge, bits) = (values(&text, "data-challenge")[0], values(&text, "data-bits")[0]);
+    let nonce = solve(challenge, bits.parse().unwrap()).to_string();
+    let fields =
+        |nonce| [("pin", ANNOTATE), ("name", "A"), ("challenge", challenge), ("nonce", nonce)];
+    let annotate = format!("{entry}/annotate");
+    let session = browser.cookie.clone();
+    browser.post(&annotate, &fields("")).is(428);
+    assert_eq!(browser.cookie, session);
+    browser.post(&annotate, &fields(&nonce)).is(303);
 }
 
 pub fn picks_and_notes_are_plain_forms(service: Service) {

@@ -11,6 +11,7 @@ on_both_databases!(
     an_invitation_works_once,
     an_invitation_can_be_withdrawn_and_expires,
     an_invitation_does_not_open_an_account,
+    an_address_has_one_account_in_every_spelling,
     invitations_are_no_mail_relay,
     members_cannot_grant_more_than_they_have,
     a_studio_keeps_an_owner,
@@ -101,6 +102,29 @@ fn an_invitation_does_not_open_an_account(service: Service) {
     assert_eq!(service.number("SELECT COUNT(*) FROM users"), 2, "no second account");
     // The user has the role admin in the second studio.
     member.client.get(&format!("/studios/{second}/members")).is(200);
+}
+
+fn an_address_has_one_account_in_every_spelling(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let member = service.member(&owner, &studio, "viewer", None);
+    let (local, domain) = member.email.split_once('@').unwrap();
+    // Another spelling reaches the same mailbox, and opens no second account.
+    let wide = domain.replace('.', "\u{ff0e}");
+    for email in [member.email.to_uppercase(), format!("{local}@{wide}")] {
+        let made = owner.invite(&studio, &email, "viewer", None).is(201);
+        assert_eq!(made.field("email"), member.email);
+        assert!(made.document().get("token").is_none(), "the link goes by mail only");
+        let token = service.invitation_token(&member.email);
+        let client = service.client();
+        client.post("/invitations/accept", &accept(&token, &new_password())).fails(409, "conflict");
+    }
+    // Look-alikes of the part before the `@` are no addresses.
+    let cyrillic = local.replacen('e', "\u{435}", 1);
+    for email in [format!("{local}\u{200b}@{domain}"), format!("{cyrillic}@{domain}")] {
+        owner.invite(&studio, &email, "viewer", None).fails(422, "invalid");
+    }
+    assert_eq!(service.number("SELECT COUNT(*) FROM users"), 2);
 }
 
 fn invitations_are_no_mail_relay(service: Service) {

@@ -12,6 +12,7 @@ use super::annotations::{self, Comment, NewComment};
 use super::download_quota;
 use super::feedback::Resolution;
 use super::photos::{self, AlbumFolder, AlbumPhoto, PhotoFilter};
+use super::pin::PinEntry;
 use super::visits;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -20,6 +21,7 @@ use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LocalData, end_session_heade
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, BinarySchema, Body, Path, Query};
 use crate::infra::db::{Page, Paging};
+use crate::infra::rate_limit::WorkSolution;
 
 #[derive(Deserialize, ToSchema)]
 pub struct AlbumEntry {
@@ -27,6 +29,8 @@ pub struct AlbumEntry {
     token: String,
     #[schema(value_type = Option<String>, max_length = 100)]
     pin: Option<Zeroizing<String>>,
+    /// The proof of work, if an earlier request got the error `proof_of_work_required`.
+    work: Option<WorkSolution>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -37,6 +41,8 @@ pub struct Annotator {
     /// regardless of case, shares the picks and comments of that visitor.
     #[schema(min_length = 1, max_length = 80)]
     name: String,
+    /// The proof of work, if an earlier request got the error `proof_of_work_required`.
+    work: Option<WorkSolution>,
 }
 
 /// An album as shown to a visitor.
@@ -75,7 +81,8 @@ pub struct NewPick {
 }
 
 /// Opens an album session, given the token of a link and the album's PIN, if it has one. The response sets the
-/// session cookie.
+/// session cookie. After many wrong PINs, responds with `proof_of_work_required` and a challenge; the client solves
+/// it and sends the request again with `work`.
 #[utoipa::path(post, path = "/album/session",
     operation_id = "album_session_create", tag = "album", request_body = AlbumEntry,
     responses((status = 204)))]
@@ -87,7 +94,8 @@ pub async fn enter(
     let detail = "The link is invalid, expired or withdrawn; ask the studio for a new one.";
     let gone = || ApiError::new(ErrorKind::Gone, detail);
     let link = visits::link(&app, &given.token).await?.ok_or_else(gone)?;
-    let visit = visits::enter(&app, &link, &client, given.pin.unwrap_or_default()).await?;
+    let entry = PinEntry { pin: given.pin.unwrap_or_default(), work: given.work };
+    let visit = visits::enter(&app, &link, &client, entry).await?;
     Ok((StatusCode::NO_CONTENT, visit.cookies(client.encrypted)).into_response())
 }
 
@@ -115,7 +123,8 @@ pub async fn annotate(
     client: ProvingClient,
     Body(given): Body<Annotator>,
 ) -> Result<Response> {
-    let visit = visits::annotate(&app, &visit, &client, given.pin, &given.name).await?;
+    let Annotator { pin, name, work } = given;
+    let visit = visits::annotate(&app, &visit, &client, PinEntry { pin, work }, &name).await?;
     Ok((StatusCode::NO_CONTENT, visit.cookies(client.encrypted)).into_response())
 }
 

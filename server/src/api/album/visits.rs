@@ -3,16 +3,16 @@ use axum::response::AppendHeaders;
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use super::pin::{self, PinScope};
+use super::pin::{self, PinEntry, PinScope};
 use crate::app::App;
-use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::known_device::ProvingClient;
+use crate::error::{ApiError, ErrorKind, Result, WorkChallenge};
+use crate::http::auth::known_device::{ProvingClient, VisitCookie};
 use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LINK_SESSION_ENDED, set_cookie};
 use crate::http::extract;
 use crate::infra::clock::now_s;
 use crate::infra::db::{Tx, events};
 use crate::infra::ids::{new_id, new_token, token_hash};
-use crate::infra::rate_limit::delete_decayed_lockouts;
+use crate::infra::rate_limit::{delete_decayed_lockouts, proof_of_work};
 
 /// Maximum lifetime of an album session, seconds (12 hours). A session also ends with its album.
 const VISIT_S: i64 = 12 * 3600;
@@ -30,6 +30,17 @@ pub struct OpenLink {
 }
 
 impl OpenLink {
+    /// Returns the view PIN for a client with the visit `visit`; `None` if the album has none.
+    fn pin_scope<'a>(
+        &'a self,
+        client: &'a ProvingClient,
+        visit: Option<&'a str>,
+    ) -> Option<PinScope<'a>> {
+        let OpenLink { id: link, album, studio, .. } = self;
+        let hash = self.view_pin_hash.as_deref()?;
+        Some(PinScope { album, link, studio, hash, client, visit })
+    }
+
     /// Returns whether visitors must enter the view PIN.
     pub fn asks_for_pin(&self) -> bool {
         self.view_pin_hash.is_some()
@@ -99,6 +110,61 @@ impl NewVisit {
     }
 }
 
+/// What a browser needs to enter a PIN on a page.
+#[derive(Default)]
+pub struct PinForm {
+    /// The challenge that the browser must solve first; `None` if no work is required.
+    pub challenge: Option<WorkChallenge>,
+    /// The `Set-Cookie` value that begins a visit; `None` if the browser has one.
+    pub visit_cookie: Option<String>,
+}
+
+/// Prepares the form for the view PIN of an album.
+///
+/// # Errors
+/// - `Internal` if the database or the random number generator fails.
+pub async fn view_form(app: &App, link: &OpenLink, client: &ProvingClient) -> Result<PinForm> {
+    let cookie = VisitCookie { app, album: &link.album, client };
+    let (visit, visit_cookie) = match cookie.find() {
+        Some(visit) => (visit, None),
+        None => cookie.begin().map(|(visit, cookie)| (visit, Some(cookie)))?,
+    };
+    match link.pin_scope(client, Some(&visit)) {
+        Some(scope) => Ok(PinForm { challenge: scope.challenge(app).await?, visit_cookie }),
+        None => Ok(PinForm::default()),
+    }
+}
+
+/// Returns the challenge for the second PIN of the album; `None` if no work is required or there is no second PIN.
+///
+/// # Errors
+/// - `Internal` if the database or the random number generator fails.
+pub async fn annotate_challenge(
+    app: &App,
+    visit: &AlbumSession,
+    client: &ProvingClient,
+) -> Result<Option<WorkChallenge>> {
+    let Some(hash) = annotate_hash(app, visit).await? else { return Ok(None) };
+    annotate_scope(visit, client, &hash).challenge(app).await
+}
+
+async fn annotate_hash(app: &App, visit: &AlbumSession) -> Result<Option<String>> {
+    let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
+        .bind(&visit.album)
+        .fetch_one(app.db.read())
+        .await?;
+    Ok(row.try_get("annotate_pin_hash")?)
+}
+
+fn annotate_scope<'a>(
+    visit: &'a AlbumSession,
+    client: &'a ProvingClient,
+    hash: &'a str,
+) -> PinScope<'a> {
+    let AlbumSession { id, album, link, studio, .. } = visit;
+    PinScope { album, link, studio, hash, client, visit: Some(id) }
+}
+
 /// Checks the view PIN, if the album has one, and opens an album session.
 ///
 /// # Errors
@@ -108,13 +174,13 @@ pub async fn enter(
     app: &App,
     link: &OpenLink,
     client: &ProvingClient,
-    pin: Zeroizing<String>,
+    entry: PinEntry,
 ) -> Result<NewVisit> {
-    let mut device_cookie = None;
-    if let Some(hash) = &link.view_pin_hash {
-        let scope = PinScope { album: &link.album, studio: &link.studio, hash, client };
-        device_cookie = Some(pin::check(app, scope, pin).await?);
-    }
+    let visit = VisitCookie { app, album: &link.album, client }.find();
+    let device_cookie = match link.pin_scope(client, visit.as_deref()) {
+        Some(scope) => Some(pin::check(app, scope, entry).await?),
+        None => None,
+    };
     let (token, now) = (new_token("ppv_")?, now_s());
     let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref()))
@@ -152,19 +218,14 @@ pub async fn annotate(
     app: &App,
     visit: &AlbumSession,
     client: &ProvingClient,
-    pin: Zeroizing<String>,
+    entry: PinEntry,
     name: &str,
 ) -> Result<NewVisit> {
     let name = extract::line("name", name, 1, 80)?;
-    let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
-        .bind(&visit.album)
-        .fetch_one(app.db.read())
-        .await?;
     let detail = "This album accepts no picks and comments; ask the studio to allow them.";
     let none = || ApiError::new(ErrorKind::Forbidden, detail);
-    let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
-    let scope = PinScope { album: &visit.album, studio: &visit.studio, hash: &hash, client };
-    let device_cookie = Some(pin::check(app, scope, pin).await?);
+    let hash = annotate_hash(app, visit).await?.ok_or_else(none)?;
+    let device_cookie = Some(pin::check(app, annotate_scope(visit, client, &hash), entry).await?);
     let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str())))
         .await?;
@@ -222,6 +283,7 @@ pub async fn delete_expired(app: &App) -> Result<()> {
         .execute(&mut *tx)
         .await?;
     delete_decayed_lockouts(&mut tx).await?;
+    proof_of_work::delete_expired(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -22,6 +22,8 @@ use crate::infra::rate_limit::{Guess, GuessableSecret, Guesser};
 
 /// Lifetime of the cookie: 180 days from the last proof.
 const VALID_S: i64 = 180 * 86_400;
+/// Lifetime of a visit's cookie, seconds (1 day).
+const VISIT_S: i64 = 86_400;
 
 /// The client of a request that proves a secret.
 #[derive(Clone, Debug)]
@@ -53,16 +55,68 @@ pub struct DeviceCookie<'a> {
     pub client: &'a ProvingClient,
 }
 
-impl DeviceCookie<'_> {
-    /// Returns the id of the browser; `None` if the browser is not known.
-    pub fn find(&self) -> Option<String> {
-        let name = full_name(&self.name(), self.client.encrypted);
-        let value = cookie_of(&self.client.headers, &name)?;
+impl ProvingClient {
+    /// Returns the id that the cookie `name` holds, sealed for `context`; `None` if there is no valid one.
+    fn sealed_id(&self, app: &App, name: &str, context: &str) -> Option<String> {
+        let value = cookie_of(&self.headers, &full_name(name, self.encrypted))?;
         let sealed = hex::decode(value).ok()?;
-        let opened = self.app.vault.open(&self.context(), &sealed).ok()?;
+        let opened = app.vault.open(context, &sealed).ok()?;
         let (id, ends) = std::str::from_utf8(&opened).ok()?.split_once(' ')?;
         let is_valid = is_id(id) && ends.parse::<i64>().is_ok_and(|ends_s| ends_s > now_s());
         is_valid.then(|| id.to_owned())
+    }
+
+    /// Returns the `Set-Cookie` value that stores `id` for `valid_s` seconds, sealed for `context`.
+    fn seal_id(
+        &self,
+        app: &App,
+        (name, context): (&str, &str),
+        id: &str,
+        valid_s: i64,
+    ) -> Result<String> {
+        let content = format!("{id} {}", now_s() + valid_s);
+        let sealed = app.seal(context, content.as_bytes())?;
+        Ok(set_cookie(name, &sealed, self.encrypted, Some(valid_s)))
+    }
+}
+
+/// The cookie of one browser's visits of one album, from the page that asks for the PIN. It proves nothing: it only
+/// tells the typing errors of two visitors apart.
+pub struct VisitCookie<'a> {
+    pub app: &'a App,
+    pub album: &'a str,
+    pub client: &'a ProvingClient,
+}
+
+impl VisitCookie<'_> {
+    /// Returns the id of the visit; `None` if the browser has no cookie.
+    pub fn find(&self) -> Option<String> {
+        let (name, context) = self.name();
+        self.client.sealed_id(self.app, &name, &context)
+    }
+
+    /// Returns a new visit's id and its `Set-Cookie` value.
+    ///
+    /// # Errors
+    /// - `Internal` if the random number generator or the seal fails.
+    pub fn begin(&self) -> Result<(String, String)> {
+        let ((name, context), id) = (self.name(), new_id()?);
+        let cookie = self.client.seal_id(self.app, (&name, &context), &id, VISIT_S)?;
+        Ok((id, cookie))
+    }
+
+    /// Returns the cookie's name and the context of its seal.
+    fn name(&self) -> (String, String) {
+        let context = format!("picpick visit {}", self.album);
+        let digest = sha256(context.as_bytes());
+        (format!("picpick_visit_{}", digest.get(..12).unwrap_or_default()), context)
+    }
+}
+
+impl DeviceCookie<'_> {
+    /// Returns the id of the browser; `None` if the browser is not known.
+    pub fn find(&self) -> Option<String> {
+        self.client.sealed_id(self.app, &self.name(), &self.context())
     }
 
     /// Returns the `Set-Cookie` value that makes a browser known, or keeps it known under its id `known`.
@@ -71,9 +125,7 @@ impl DeviceCookie<'_> {
     /// - `Internal` if the random number generator or the seal fails.
     pub fn set(&self, known: Option<String>) -> Result<String> {
         let id = known.map_or_else(new_id, Ok)?;
-        let content = format!("{id} {}", now_s() + VALID_S);
-        let sealed = self.app.seal(&self.context(), content.as_bytes())?;
-        Ok(set_cookie(&self.name(), &sealed, self.client.encrypted, Some(VALID_S)))
+        self.client.seal_id(self.app, (&self.name(), &self.context()), &id, VALID_S)
     }
 
     /// Returns an attempt of this browser, known under the id `known`.

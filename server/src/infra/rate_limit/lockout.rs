@@ -9,6 +9,10 @@
 //! cookies, OWASP Authentication Cheat Sheet). Strangers' attempts delay strangers and never the owner's known
 //! browser.
 //!
+//! The PIN of an album is for many people, who may share one network with a guesser. Their failures cause delays for
+//! one visit alone; the failures of the network and of the album's link require a proof of work (`proof_of_work.rs`)
+//! that grows with them, before the link's budget of failures delays its unknown browsers.
+//!
 //! Secrets of 256 random bits (links, sessions, API keys) have no lockout, because guessing finds none of
 //! them, and a lockout would only let an attacker shut out others. The rate limit bounds the attempts.
 
@@ -17,6 +21,7 @@ use std::net::IpAddr;
 use sqlx::Row as _;
 
 use super::network;
+use super::proof_of_work::{self, CheckedWork, WorkPolicy};
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::{Db, Tx};
@@ -43,6 +48,20 @@ pub enum Guesser<'a> {
     Stranger(IpAddr),
     /// A browser that has proved the secret before, or a session of the subject; the id is not secret.
     Known(&'a str),
+    /// A visit of an album by a browser that has not proved its PIN before.
+    Visit(AlbumVisit<'a>),
+}
+
+/// A visit of an album.
+#[derive(Clone, Copy, Debug)]
+pub struct AlbumVisit<'a> {
+    pub from: IpAddr,
+    /// The id of the album's link.
+    pub link: &'a str,
+    /// The id of the browser's visit or session; `None` if the client keeps no cookie.
+    pub id: Option<&'a str>,
+    /// The proof of work that the client has sent.
+    pub work: Option<&'a CheckedWork>,
 }
 
 /// An attempt at a secret.
@@ -80,11 +99,13 @@ struct LockoutPolicy {
     delay_s_max: i64,
     /// Time after which one failed attempt expires, seconds; the next one expires this much later.
     decay_s: i64,
+    /// The proof of work that failed attempts require; `None`: no work.
+    work: Option<WorkPolicy>,
 }
 
 /// Shortens the table of policies below.
 const fn policy(free_attempts: i64, delay_s: i64, delay_s_max: i64, decay_s: i64) -> LockoutPolicy {
-    LockoutPolicy { free_attempts, delay_s, delay_s_max, decay_s }
+    LockoutPolicy { free_attempts, delay_s, delay_s_max, decay_s, work: None }
 }
 
 impl GuessableSecret {
@@ -112,53 +133,82 @@ impl GuessableSecret {
             Self::ContactCode => policy(5, 60, 900, 900),
         }
     }
-
-    /// Returns the policy for one subject over all strangers.
-    ///
-    /// Sign-in: an attacker with many addresses tries 10 passwords at once and then one per hour. A PIN: 100 at
-    /// once and then one per 15 minutes, so that half of the 10^6 PINs of six digits take 14 years, and the
-    /// mistyped PINs of a party of several hundred guests cause no delay.
-    fn subject_policy(self) -> LockoutPolicy {
-        match self {
-            Self::SignIn | Self::Reauthentication => policy(10, 30, 3600, 3600),
-            Self::AlbumPin => policy(100, 5, 900, 900),
-            Self::GroupCode | Self::ContactCode => policy(100, 5, 900, 60),
-        }
-    }
-
-    /// Returns the policy for one network of strangers, which may be a venue's or an office's with many
-    /// people. An IPv6 address counts as its /64 network.
-    fn network_policy(self) -> LockoutPolicy {
-        match self {
-            Self::SignIn | Self::Reauthentication => policy(30, 5, 600, 60),
-            Self::AlbumPin => policy(30, 5, 300, 60),
-            Self::GroupCode | Self::ContactCode => policy(30, 5, 300, 60),
-        }
-    }
 }
+
+/// Sign-in, over all strangers: an attacker with many addresses tries 10 passwords at once and then one per hour.
+const STRANGERS_OF_SUBJECT: LockoutPolicy = policy(10, 30, 3600, 3600);
+/// Sign-in, one network of strangers, which may be an office with many people. An IPv6 address counts as its /64
+/// network.
+const STRANGERS_OF_NETWORK: LockoutPolicy = policy(30, 5, 600, 60);
+
+/// A PIN, one visit. The delay is for the visitor who mistypes; a guesser begins another visit.
+const VISIT: LockoutPolicy = policy(5, 5, 300, 60);
+/// A PIN, all visits of one network, which may be a venue with all guests and a guesser: more work and no delay.
+const VISITS_OF_NETWORK: LockoutPolicy =
+    LockoutPolicy { work: Some(WorkPolicy { from: 30, step: 10 }), ..policy(100, 0, 0, 60) };
+/// A PIN, all visits by one link: the budget of a guesser with any number of addresses is 300 attempts, which cost
+/// 10^9 hashes, and then one per 15 minutes, so that half of the 10^6 PINs of six digits take 14 years.
+const VISITS_OF_LINK: LockoutPolicy =
+    LockoutPolicy { work: Some(WorkPolicy { from: 30, step: 30 }), ..policy(300, 5, 900, 900) };
 
 impl Guess<'_> {
     /// Returns the subjects that the attempt counts for, with their policies, in the order in which their rows
     /// are locked.
     fn counters(&self) -> Vec<(String, LockoutPolicy)> {
         let (secret, name, subject) = (self.secret, self.secret.as_str(), self.subject);
-        match self.guesser {
+        let mut counters = match self.guesser {
             Guesser::Known(id) => {
                 vec![(format!("{name}:{subject}:known:{id}"), secret.known_policy())]
             }
-            Guesser::Stranger(from) => {
-                // Sign-in has one counter per network over all accounts, against password spraying.
-                let scope = if secret == GuessableSecret::SignIn { "" } else { subject };
-                let network = format!("{name}:{scope}:network:{}", network(from));
-                let mut counters = vec![
-                    (format!("{name}:{subject}"), secret.subject_policy()),
-                    (network, secret.network_policy()),
+            Guesser::Stranger(from) => vec![
+                (format!("{name}:{subject}"), STRANGERS_OF_SUBJECT),
+                // One counter per network over all accounts, against password spraying.
+                (format!("{name}::network:{}", network(from)), STRANGERS_OF_NETWORK),
+            ],
+            Guesser::Visit(visit) => {
+                let own = visit.id.map(|id| (format!("{name}:{subject}:visit:{id}"), VISIT));
+                let all = [
+                    (
+                        format!("{name}:{subject}:network:{}", network(visit.from)),
+                        VISITS_OF_NETWORK,
+                    ),
+                    (format!("{name}:{subject}:link:{}", visit.link), VISITS_OF_LINK),
                 ];
-                counters.sort_by(|(a, _), (b, _)| a.cmp(b));
-                counters
+                own.into_iter().chain(all).collect()
             }
+        };
+        counters.sort_by(|(a, _), (b, _)| a.cmp(b));
+        counters
+    }
+
+    /// Consumes the attempt's proof of work, if its counters require `bits` zero bits of work.
+    ///
+    /// # Errors
+    /// - `ProofOfWorkRequired` if the work is missing, too easy or was used before.
+    async fn spend_work(&self, tx: &mut Tx, bits: u32) -> Result<()> {
+        let Guesser::Visit(AlbumVisit { work, .. }) = self.guesser else { return Ok(()) };
+        match work {
+            _ if bits == 0 => Ok(()),
+            Some(work) if work.spend(tx, bits).await? => Ok(()),
+            _ => Err(proof_of_work::required()),
         }
     }
+}
+
+/// Returns the work that the next attempt requires, zero bits; 0 if none. Counts nothing.
+pub async fn required_work(db: &Db, guess: Guess<'_>) -> Result<u32> {
+    let mut bits = 0;
+    for (subject, policy) in guess.counters() {
+        let row = sqlx::query("SELECT tat_unix_s FROM lockouts WHERE subject = $1")
+            .bind(subject)
+            .fetch_optional(db.read())
+            .await?;
+        let tat_s = row.map_or(Ok(0), |row| row.try_get("tat_unix_s"))?;
+        let now = now_s();
+        bits =
+            bits.max(policy.work_bits(policy.clamped(AttemptState { tat_s, last_s: 0 }, now), now));
+    }
+    Ok(bits)
 }
 
 /// Counts an attempt, then runs `check`, which compares the secret and returns `None` if the secret is wrong.
@@ -167,6 +217,7 @@ impl Guess<'_> {
 ///
 /// # Errors
 /// - `TooManyRequests`, with the time to wait, if too many attempts failed. `check` does not run then.
+/// - `ProofOfWorkRequired`, without a challenge, if the attempt's work does not suffice. `check` does not run then.
 /// - The errors of `check`.
 pub async fn attempt<T, F>(
     db: &Db,
@@ -177,10 +228,13 @@ where
     F: Future<Output = Result<Option<T>>>,
 {
     let mut tx = db.write().await?;
-    let mut recorded = Vec::new();
+    let (mut recorded, mut bits) = (Vec::new(), 0);
     for (subject, policy) in guess.counters() {
-        recorded.push(policy.count(&mut tx, &subject).await?);
+        let one = policy.count(&mut tx, &subject).await?;
+        bits = bits.max(policy.work_bits(one.before, one.after.last_s));
+        recorded.push(one);
     }
+    guess.spend_work(&mut tx, bits).await?;
     tx.commit().await?;
     let outcome = check(CountedAttempt(())).await;
     if !matches!(outcome, Ok(None)) {
@@ -282,6 +336,13 @@ impl LockoutPolicy {
         wrong.last_s + self.wait(failures)
     }
 
+    /// Returns the work that the failures left at `now` require, zero bits.
+    fn work_bits(self, state: AttemptState, now: i64) -> u32 {
+        let owed_s = (state.tat_s - now).max(0);
+        let failures = (owed_s + self.decay_s - 1) / self.decay_s;
+        self.work.map_or(0, |work| work.bits(failures))
+    }
+
     /// Returns the number of failures that reaches the maximum delay.
     fn most(self) -> i64 {
         let doubled = (0..20).find(|over| self.delay_s << over >= self.delay_s_max);
@@ -327,8 +388,7 @@ pub async fn delete_decayed(tx: &mut Tx) -> Result<()> {
 mod tests {
     use super::*;
 
-    const PATIENCE: LockoutPolicy =
-        LockoutPolicy { free_attempts: 3, delay_s: 5, delay_s_max: 60, decay_s: 100 };
+    const PATIENCE: LockoutPolicy = policy(3, 5, 60, 100);
     const NOW: i64 = 1_700_000_000;
 
     /// Returns the state after `tries` failed attempts, each as early as allowed.
@@ -365,6 +425,22 @@ mod tests {
         let guessed = tried(500);
         assert_eq!(PATIENCE.ready(guessed) - guessed.last_s, 60);
         assert!(guessed.tat_s - guessed.last_s <= 700);
+    }
+
+    #[test]
+    fn a_policy_without_a_delay_counts_up_to_its_work() {
+        let mut state = AttemptState { tat_s: 0, last_s: 0 };
+        for _ in 0..1000 {
+            assert!(VISITS_OF_NETWORK.ready(state) <= NOW);
+            state = VISITS_OF_NETWORK.one_more(state, NOW).1;
+        }
+        assert_eq!(VISITS_OF_NETWORK.work_bits(state, NOW), 23);
+        assert_eq!(VISITS_OF_NETWORK.work_bits(state, NOW + 71 * 60), 0);
+        let link = AttemptState { tat_s: NOW + 300 * 900, last_s: NOW };
+        assert_eq!(
+            (VISITS_OF_LINK.work_bits(link, NOW), VISITS_OF_LINK.ready(link) - NOW),
+            (24, 5)
+        );
     }
 
     #[test]

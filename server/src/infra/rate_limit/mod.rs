@@ -8,6 +8,7 @@
 pub mod class;
 pub mod gcra;
 pub mod lockout;
+pub mod proof_of_work;
 pub mod quota;
 pub mod sync;
 
@@ -22,9 +23,10 @@ use parking_lot::{Mutex, MutexGuard};
 pub use class::RequestClass;
 pub use gcra::Rate;
 pub use lockout::{
-    CountedAttempt, Guess, GuessableSecret, Guesser, attempt,
-    delete_decayed as delete_decayed_lockouts, forget as forget_lockout,
+    AlbumVisit, CountedAttempt, Guess, GuessableSecret, Guesser, attempt,
+    delete_decayed as delete_decayed_lockouts, forget as forget_lockout, required_work,
 };
+pub use proof_of_work::WorkSolution;
 pub use quota::{Quota, delete_full_quotas};
 pub use sync::{run_rate_limit_sync, sync};
 

@@ -82,6 +82,9 @@ fn fail(wanted: Locale, failure: &ApiError, back: &str) -> Response {
         ErrorKind::NotFound => (words.closed_title.to_owned(), words.closed.to_owned()),
         ErrorKind::WrongCredentials => (words.failed_title.to_owned(), words.wrong_pin.to_owned()),
         ErrorKind::TooManyRequests => (words.failed_title.to_owned(), layout::wait(words, failure)),
+        ErrorKind::ProofOfWorkRequired => {
+            (words.failed_title.to_owned(), words.enter_again.to_owned())
+        }
         _ => (words.failed_title.to_owned(), words.failed.to_owned()),
     };
     let back = (failure.kind != ErrorKind::NotFound).then_some(back);

@@ -1,22 +1,29 @@
 use maud::{Markup, html};
 
 use super::context::PageContext;
-use super::layout::{PageFrame, layout, wait};
-use crate::error::{ApiError, ErrorKind};
+use super::layout::{PageFrame, layout, wait, work};
+use crate::error::{ApiError, ErrorKind, WorkChallenge};
 use crate::web::privacy;
 
-/// Renders the entry page: the names of the album and the studio, and the form for the PIN. It shows no photo.
-pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
+/// Renders the entry page: the names of the album and the studio, and the form for the PIN. It shows no photo. The
+/// script solves `challenge` before it sends the form.
+pub fn page(
+    here: &PageContext,
+    refused: Option<&ApiError>,
+    challenge: Option<&WorkChallenge>,
+) -> Markup {
     let (words, link) = (here.words(), &here.link);
     let message = refused.map(|failure| match failure.kind {
         ErrorKind::TooManyRequests => wait(words, failure),
+        ErrorKind::ProofOfWorkRequired => words.enter_again.to_owned(),
         _ => words.wrong_pin.to_owned(),
     });
     let main = html! {
         section.door {
             p.by { ((words.by_studio)(&link.studio_name)) }
             h1 { (link.album_name) }
-            form method="post" action=(here.path("")) {
+            form method="post" action=(here.path("")) data-challenge=[challenge.map(|it| &it.challenge)]
+                data-bits=[challenge.map(|it| it.bits)] {
                 @if link.asks_for_pin() {
                     p.lead { (words.pin_title) }
                     label for="pin" { (words.pin_label) }
@@ -25,6 +32,7 @@ pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
                         aria-invalid=[message.is_some().then_some("true")];
                     @if let Some(message) = &message { p #said .bad role="alert" { (message) } }
                     p #pin-hint .hint { (words.pin_hint) }
+                    (work(words, challenge))
                 }
                 button type="submit" { (words.open) }
             }

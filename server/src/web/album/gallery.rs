@@ -1,9 +1,10 @@
 use maud::{Markup, html};
 
 use super::context::PageContext;
-use super::layout::{PageFrame, file, layout, query, sizes};
+use super::layout::{PageFrame, file, layout, query, sizes, work};
 use crate::api::album::photos::{AlbumFolder, AlbumPhoto, AlbumSettings, PhotoFilter};
 use crate::api::photo_policy::Download;
+use crate::error::WorkChallenge;
 use crate::web::privacy;
 
 /// Limits the images of a page that load at once, 6 photos: about as many as are visible without scrolling.
@@ -12,6 +13,8 @@ const EAGER: usize = 6;
 
 /// The content of a gallery page.
 pub struct GalleryPage {
+    /// The challenge before the second PIN; `None` if no work is required.
+    pub challenge: Option<WorkChallenge>,
     pub about: AlbumSettings,
     pub cover: Option<AlbumPhoto>,
     pub folders: Vec<AlbumFolder>,
@@ -42,7 +45,7 @@ pub fn page(here: &PageContext, shown: &GalleryPage) -> Markup {
         @if about.downloads_max.is_none() && shown.photos.iter().any(|photo| photo.download != Download::Off) {
             p.all { a.button.quiet href="/api/v1/album/download" download { (here.words().download_all) } }
         }
-        (annotate(here, about))
+        (annotate(here, shown))
         (privacy::link(here.language(), &here.link.event))
         form.leave method="post" action=(here.path("/leave")) {
             button.quiet type="submit" { (here.words().leave) }
@@ -163,8 +166,8 @@ fn pager(here: &PageContext, shown: &GalleryPage) -> Markup {
 }
 
 /// Renders the form for the second PIN or, once the visitor has entered that PIN, the visitor's name.
-fn annotate(here: &PageContext, about: &AlbumSettings) -> Markup {
-    let words = here.words();
+fn annotate(here: &PageContext, shown: &GalleryPage) -> Markup {
+    let (words, about) = (here.words(), &shown.about);
     if !about.annotates {
         return html! {};
     }
@@ -175,7 +178,9 @@ fn annotate(here: &PageContext, about: &AlbumSettings) -> Markup {
                 p { ((words.annotating_as)(visitor)) }
             } @else {
                 p { (words.annotate_intro) }
-                form.row method="post" action=(here.path("/annotate")) {
+                @let challenge = shown.challenge.as_ref();
+                form.row method="post" action=(here.path("/annotate")) data-challenge=[challenge.map(|it| &it.challenge)]
+                    data-bits=[challenge.map(|it| it.bits)] {
                     div {
                         label for="name" { (words.your_name) }
                         input #name name="name" type="text" autocomplete="name" required maxlength="80";
@@ -185,6 +190,7 @@ fn annotate(here: &PageContext, about: &AlbumSettings) -> Markup {
                         input #second-pin .pin name="pin" type="text" inputmode="numeric" autocomplete="off" required maxlength="20";
                     }
                     button type="submit" { (words.begin) }
+                    (work(words, challenge))
                 }
             }
         }

@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 
 use crate::api::album::photos::{AlbumPhoto, PhotoFilter};
-use crate::error::ApiError;
+use crate::error::{ApiError, WorkChallenge};
 use crate::i18n::Language;
 use crate::i18n::album::AlbumTexts;
 use crate::web::visitor_layout::{self, with};
@@ -51,6 +51,16 @@ pub fn wait(words: &AlbumTexts, failure: &ApiError) -> String {
     match failure.retry_after_s {
         Some(seconds) => (words.wait)(seconds.div_ceil(60).max(1)),
         None => (words.downloads_left)(0),
+    }
+}
+
+/// Renders what a form with a challenge shows: the state of the work, or that it needs a script.
+pub fn work(words: &AlbumTexts, challenge: Option<&WorkChallenge>) -> Markup {
+    html! {
+        @if challenge.is_some() {
+            p.hint data-work role="status" hidden { (words.working) }
+            noscript { p.bad { (words.work_needs_script) } }
+        }
     }
 }
 

@@ -11,9 +11,9 @@ pub mod photo;
 
 use axum::Router;
 use axum::extract::Form;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::api::album::annotations::{self, NewComment};
 use crate::api::album::download_quota;
 use crate::api::album::photos::{self, PhotoFilter};
+use crate::api::album::pin::PinEntry;
 use crate::api::album::visits;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -28,6 +29,7 @@ use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LocalData, Rule, end_session
 use crate::http::extract::{Path, Query};
 use crate::http::middleware::throttle;
 use crate::infra::ids::is_id;
+use crate::infra::rate_limit::WorkSolution;
 use context::PageContext;
 
 /// Limits the photos on a gallery page, 48 photos. A larger page has fewer links to follow, but loads more
@@ -70,12 +72,21 @@ impl PageQuery {
 struct PinForm {
     #[serde(default)]
     pin: Zeroizing<String>,
+    /// The name of a visitor who enters the second PIN.
+    #[serde(default)]
+    name: String,
+    /// The challenge that the page's script has solved; empty if there was none.
+    #[serde(default)]
+    challenge: String,
+    #[serde(default)]
+    nonce: String,
 }
 
-#[derive(Deserialize)]
-struct AnnotatorForm {
-    pin: Zeroizing<String>,
-    name: String,
+impl PinForm {
+    fn entry(self) -> PinEntry {
+        let PinForm { pin, challenge, nonce, .. } = self;
+        PinEntry { pin, work: nonce.parse().ok().map(|nonce| WorkSolution { challenge, nonce }) }
+    }
 }
 
 /// A form on a photo's page. `do` names the action.
@@ -96,16 +107,19 @@ struct PhotoForm {
 }
 
 async fn show(here: PageContext, Query(query): Query<PageQuery>) -> Response {
-    let Some(visit) = &here.visit else {
-        return here.page(StatusCode::OK, &entry::page(&here, None));
-    };
+    let Some(visit) = &here.visit else { return show_entry(&here, None).await };
     let shown = async {
         let (app, choice) = (&here.app, query.choice(visit));
         let about = photos::settings(app, visit).await?;
         let count = photos::count(app, visit, &choice).await?;
         let pages = ((count + PER_PAGE - 1) / PER_PAGE).max(1);
         let page = query.page().min(pages);
+        let challenge = match (about.annotates, &about.visitor) {
+            (true, None) => visits::annotate_challenge(app, visit, &here.client).await?,
+            _ => None,
+        };
         Ok::<_, ApiError>(gallery::GalleryPage {
+            challenge,
             cover: photos::cover(app, visit, &about).await?,
             folders: photos::folders(app, visit).await?,
             all: photos::count(app, visit, &PhotoFilter::default()).await?,
@@ -123,17 +137,36 @@ async fn show(here: PageContext, Query(query): Query<PageQuery>) -> Response {
     }
 }
 
+/// Responds with the entry page, which explains `refused`. Begins a visit if the browser has none.
+async fn show_entry(here: &PageContext, refused: Option<&ApiError>) -> Response {
+    let form = match visits::view_form(&here.app, &here.link, &here.client).await {
+        Ok(form) => form,
+        Err(failure) => return here.fail(failure),
+    };
+    let page = entry::page(here, refused, form.challenge.as_ref());
+    let response = match refused {
+        Some(failure) => here.refuse(failure, &page),
+        None => here.page(StatusCode::OK, &page),
+    };
+    let cookie = form.visit_cookie.map(|cookie| (header::SET_COOKIE, cookie));
+    (AppendHeaders(cookie), response).into_response()
+}
+
 async fn open(here: PageContext, Form(given): Form<PinForm>) -> Response {
-    match visits::enter(&here.app, &here.link, &here.client, given.pin).await {
+    match visits::enter(&here.app, &here.link, &here.client, given.entry()).await {
         Ok(new) => {
             let cookies = new.cookies(here.client.encrypted);
             (cookies, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure)
-            if matches!(failure.kind, ErrorKind::WrongCredentials | ErrorKind::TooManyRequests) =>
+            if matches!(
+                failure.kind,
+                ErrorKind::WrongCredentials
+                    | ErrorKind::TooManyRequests
+                    | ErrorKind::ProofOfWorkRequired
+            ) =>
         {
-            let page = entry::page(&here, Some(&failure));
-            here.refuse(&failure, &page)
+            show_entry(&here, Some(&failure)).await
         }
         // The link or the PIN changed during the check.
         Err(failure) if failure.kind == ErrorKind::Gone => here.to_door(),
@@ -152,9 +185,10 @@ async fn leave(here: PageContext) -> Response {
     }
 }
 
-async fn annotate(here: PageContext, Form(given): Form<AnnotatorForm>) -> Response {
+async fn annotate(here: PageContext, Form(given): Form<PinForm>) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
-    match visits::annotate(&here.app, visit, &here.client, given.pin, &given.name).await {
+    let name = given.name.clone();
+    match visits::annotate(&here.app, visit, &here.client, given.entry(), &name).await {
         Ok(new) => {
             let cookies = new.cookies(here.client.encrypted);
             (cookies, Redirect::to(&here.path("#annotate"))).into_response()

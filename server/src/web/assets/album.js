@@ -1,5 +1,9 @@
-// Adds arrow keys, and notes at an exact spot of a photo, to the album pages. The pages also work without this
-// script.
+// Adds arrow keys, notes at an exact spot of a photo, and proofs of work to the album pages. Without this script, the
+// pages work too, except for a PIN that requires a proof of work.
+
+import { solveBeforeSubmit } from "./proof_of_work.js";
+
+for (const form of document.querySelectorAll("form[data-challenge]")) solveBeforeSubmit(form);
 
 const follow = (rel) => document.querySelector(`a[rel="${rel}"]`)?.click();
 

@@ -21,6 +21,7 @@ mod pages;
 mod people;
 mod photo;
 mod photo_store;
+mod remnants;
 mod revocation;
 mod studio;
 mod upload;

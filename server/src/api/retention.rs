@@ -12,7 +12,8 @@ const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
 /// Runs the retention job at once and then every [`RETENTION_EVERY`], until the service stops. The job
 /// records terms that a migration has replaced, purges events whose end date has passed, recovers
-/// uploads, and deletes expired idempotent responses and album sessions.
+/// uploads, deletes expired idempotent responses and album sessions, and removes deleted rows from the
+/// database's log.
 pub async fn run_retention(app: App) {
     loop {
         if let Err(failure) = record_replaced(&app).await {
@@ -30,6 +31,7 @@ pub async fn run_retention(app: App) {
         if let Err(failure) = album::delete_expired(&app).await {
             tracing::error!(reason = failure.reason(), "album session cleanup failed");
         }
+        app.db.discard_remnants().await;
         tokio::time::sleep(RETENTION_EVERY).await;
     }
 }

@@ -4,6 +4,7 @@
 //! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
 
 use super::receipts::{keep_receipt, receipt_text, stored_receipt};
+use super::remnants;
 use crate::api::upload::discard_all;
 use crate::app::App;
 use crate::error::Result;
@@ -27,12 +28,14 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
     let (blobs, name) = (app.photo_store.clone(), event.to_owned());
     app.face_engine.run(move |_| blobs.remove_event(&name)).await?;
     discard_all(app, event).await?;
+    remnants::remove_guest_traces(app, event, None).await;
     let mut tx = app.db.write().await?;
     events::delete(&mut tx, event).await?;
     let deed =
         AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
     audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
+    remnants::clear(app).await;
     match receipt {
         Some(receipt) => Ok(receipt),
         // The retention job, or an earlier removal that was interrupted, has purged the faces.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use picpick_engine::{Error, GuestId};
 
-use super::orphaned_templates;
 use super::receipts::{GuestErasure, keep_receipt, receipt_text};
+use super::{orphaned_templates, remnants};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::GUEST_IDLE_S;
@@ -58,6 +58,7 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
         }
     });
     let receipt = receipt.await?;
+    remnants::remove_guest_traces(app, &leaving.event, Some(&leaving.guest)).await;
     let mut tx = app.db.write().await?;
     if let Some(receipt) = &receipt {
         keep_receipt(&mut tx, &leaving.studio, &leaving.event, receipt).await?;
@@ -65,6 +66,7 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     guests::delete(&mut tx, &leaving.guest).await?;
     record_guest(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
     tx.commit().await?;
+    remnants::clear(app).await;
     app.jobs.publish(&leaving.event);
     Ok(receipt.unwrap_or_default())
 }

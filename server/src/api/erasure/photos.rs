@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::receipts::receipt_text;
+use super::remnants;
 use crate::api::photo::bulk::find_all;
 use crate::app::App;
 use crate::error::{ApiError, Result};
@@ -89,6 +90,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
             record_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
         }
         tx.commit().await?;
+        remnants::clear(&app).await;
         app.jobs.publish(&event);
         let receipt = receipt.as_ref().map(receipt_text).transpose()?;
         Ok::<_, ApiError>(RemovedPhoto { receipt })

@@ -269,6 +269,9 @@ pub async fn set_folder(tx: &mut Tx, photo: &str, folder: Option<&str>) -> Resul
 
 /// Deletes a photo with all rows that belong to it.
 pub async fn delete(tx: &mut Tx, photo: &str) -> Result<()> {
+    // The row of the upload stays for clients that have not received its result, without the file's name.
+    let clear = "UPDATE uploads SET name = '' WHERE photo_id = $1";
+    sqlx::query(clear).bind(photo).execute(&mut **tx).await?;
     sqlx::query("DELETE FROM photos WHERE id = $1").bind(photo).execute(&mut **tx).await?;
     Ok(())
 }

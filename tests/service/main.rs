@@ -22,6 +22,7 @@ mod pages;
 mod people;
 mod photo;
 mod photo_store;
+mod remnants;
 mod revocation;
 mod studio;
 mod tenants;

@@ -12,6 +12,7 @@ pub mod fixture;
 pub mod guest;
 pub mod harness;
 pub mod lockouts;
+pub mod memory_scan;
 pub mod openapi;
 pub mod oracle;
 pub mod outbox;

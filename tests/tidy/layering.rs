@@ -52,10 +52,14 @@ const PURE: &[Name] = &[("std", "fs"), ("std", "io")];
 const HARMLESS: &str = "env::consts";
 
 /// Files that may contain `unsafe`, each with the reason why safe Rust is not sufficient.
-const UNSAFE_FILES: [(&str, &str); 3] = [
+const UNSAFE_FILES: [(&str, &str); 4] = [
     ("engine/src/index/kernels.rs", "SIMD intrinsics"),
     ("engine/src/crypto/secret.rs", "memory that is locked and not dumped"),
     ("server/src/infra/telemetry/memory.rs", "settings of the allocator"),
+    (
+        "server/src/infra/freed_memory.rs",
+        "the C library's allocation functions, to overwrite freed memory",
+    ),
 ];
 /// Maximum distance of a SAFETY comment above its block, lines.
 const SAFETY_LINES: usize = 3;

@@ -51,6 +51,7 @@ pub async fn run_retention(app: App) {
         if let Err(failure) = album::delete_expired(&app).await {
             tracing::error!(reason = failure.reason(), "album session cleanup failed");
         }
+        app.db.discard_remnants().await;
         tokio::time::sleep(RETENTION_EVERY).await;
     }
 }

@@ -2,12 +2,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use picpick_engine::receipts::declare_freed_memory_overwritten;
 
 use super::CliArguments;
 use super::context::Context;
 use super::interrupt::Interrupt;
 use super::report::{self, ExitStatus, Report};
 use crate::config::UsageError;
+use crate::infra::freed_memory;
 
 /// Runs `picpick` with the process's arguments, beside a watcher for Ctrl-C. Prints the report or the error
 /// and returns the exit status.
@@ -19,6 +21,9 @@ pub fn main() -> ExitCode {
         report::note(&format!("internal error at {place}"));
     }));
     harden();
+    if freed_memory::is_overwritten() {
+        declare_freed_memory_overwritten();
+    }
     let arguments = match CliArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),

@@ -94,6 +94,11 @@ impl ChallengeRegistry {
         left
     }
 
+    /// Removes the challenges that are counted for `contact`: an event's ID and a contact's pseudonym.
+    pub fn remove_of(&self, contact: &str) {
+        self.map().retain(|_, other| other.who.contact != contact);
+    }
+
     /// Adds a challenge. Returns its nonce and the first instruction.
     ///
     /// # Errors

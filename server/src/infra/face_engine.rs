@@ -91,6 +91,12 @@ impl FaceEngine {
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = DataDir::open(&settings.data, settings.keyring.as_deref())?;
         data.warnings().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
+        if data.keyring_is_inside() {
+            tracing::warn!(
+                "the keyring lies inside the data folder: every snapshot or copy of the data folder holds the keys of \
+                 what is purged later; move it with --keyring, see docs/operations.md"
+            );
+        }
         let models = Models::new(settings.models.clone(), settings.offline.clone());
         let pack = Pack::builtin(Pack::DEFAULT)?;
         Ok(Self(Arc::new(Shared {
@@ -180,6 +186,14 @@ impl FaceEngine {
         Ok(Arc::clone(slot.insert(Arc::new(loaded))))
     }
 
+    /// Overwrites the buffers of the loaded models, which hold the last pictures, crops and embeddings.
+    pub fn overwrite_buffers(&self) {
+        let pipeline = self.0.pipeline.lock().clone();
+        pipeline.iter().for_each(|pipeline| pipeline.overwrite_buffers());
+        let liveness = self.0.liveness.lock().clone();
+        liveness.iter().for_each(|liveness| liveness.overwrite_buffers());
+    }
+
     /// Returns whether the model files are installed or available from the offline folder, and the inference
     /// runtime is found. Loads neither the models nor the runtime.
     pub fn models_available(&self) -> bool {
@@ -252,11 +266,12 @@ impl FaceEngine {
         let is_idle = open.by_event.get(event).is_none_or(CollectionSlot::is_idle);
         if is_idle {
             open.by_event.remove(event);
+            metrics::set_open_collections(open.by_event.len());
         }
         is_idle
     }
 
-    /// Purges an event's collection irrecoverably. Waits up to 10 s for running searches. Returns `None` if
+    /// Purges an event's collection. Waits up to 10 s for running searches. Returns `None` if
     /// the collection no longer exists. The caller must first make the event unreachable.
     ///
     /// # Errors

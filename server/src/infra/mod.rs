@@ -8,6 +8,7 @@ pub mod db;
 pub mod face_engine;
 pub mod file_name;
 pub mod file_permissions;
+pub mod freed_memory;
 pub mod guest_updates;
 pub mod ids;
 pub mod imaging;

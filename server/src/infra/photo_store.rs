@@ -1,7 +1,7 @@
 //! The photo store: sealed photos in an object store (data folder or bucket), read whole or by range.
 //!
-//! Photos are sealed in chunks under their event's key, so the object store holds only ciphertext, and a
-//! purge of the key makes every copy unreadable. All functions block.
+//! Photos are sealed in chunks under their event's key, so the object store holds only ciphertext, and
+//! after a purge of the key the keyring opens no copy of it. All functions block.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use picpick_engine::receipts::Receipt;
 
 use super::receipts::{keep_receipt, receipt_text};
-use super::{event, guest, letters, person, photos};
+use super::{event, guest, letters, person, photos, remnants};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::infra::admission::spawn_held;
@@ -108,6 +108,9 @@ async fn hide(app: &App, erasure: &ErasureRecord) -> Result<Option<String>> {
     let undo_hash = token.as_ref().map(|token| token_hash(token));
     let due_unix_s = now + erasure.wait_s;
     let found = HiddenFaces { photos, faces, due_unix_s, undo_hash: undo_hash.as_deref() };
+    if erasure.kind == ErasureKind::Guest {
+        remnants::remove_guest_traces(app, &erasure.event, Some(&erasure.subject)).await;
+    }
     let mut tx = app.db.write().await?;
     if !erasures::set_hidden(&mut tx, &erasure.id, &found).await? {
         return Ok(receipt);
@@ -130,6 +133,9 @@ async fn hide(app: &App, erasure: &ErasureRecord) -> Result<Option<String>> {
         letters::announce(app, &mut tx, erasure, &found, token.as_ref()).await?;
     }
     tx.commit().await?;
+    if receipt.is_some() {
+        remnants::clear(app).await;
+    }
     announce(app, erasure, waits);
     Ok(receipt)
 }
@@ -154,6 +160,7 @@ async fn erase(app: &App, erasure: &ErasureRecord) -> Result<Option<String>> {
     }
     if erasure.kind == ErasureKind::Event {
         event::remove_files(app, erasure).await?;
+        remnants::remove_guest_traces(app, &erasure.event, None).await;
     }
     let lost = receipt.is_none() && person::is_lost(app, erasure).await?;
     let end = if lost { ErasureState::Undone } else { ErasureState::Erased };
@@ -172,6 +179,7 @@ async fn erase(app: &App, erasure: &ErasureRecord) -> Result<Option<String>> {
         }
     }
     tx.commit().await?;
+    remnants::clear(app).await;
     if erasure.kind == ErasureKind::Event {
         let event = &erasure.event;
         tracing::info!(event, "event removed");

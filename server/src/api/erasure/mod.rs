@@ -9,6 +9,7 @@ pub mod orphaned_templates;
 mod person;
 pub mod photos;
 pub mod receipts;
+mod remnants;
 pub mod requests;
 pub mod schedule;
 pub mod undo;

@@ -149,6 +149,19 @@ pub async fn all_ids(db: &Db, event: &str) -> Result<Vec<String>> {
     ids(&rows.bind(event).fetch_all(db.read()).await?)
 }
 
+/// Returns the hashes of the contacts of an event's guests and access requests, or of the guest `guest` only.
+pub async fn contact_hashes(db: &Db, event: &str, guest: Option<&str>) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "SELECT contact_hash FROM guests WHERE event_id = $1 AND ($2 = '' OR id = $2) \
+         UNION SELECT contact_hash FROM guest_requests WHERE event_id = $1 AND $2 = ''",
+    )
+    .bind(event)
+    .bind(guest.unwrap_or_default())
+    .fetch_all(db.read())
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get("contact_hash")?)).collect()
+}
+
 /// Returns the hash of a guest's contact.
 ///
 /// # Errors

@@ -26,7 +26,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use picpick_engine::audit::ChainKey;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Executor as _};
+use sqlx::{AnyConnection, AnyPool, Executor as _, Row as _};
 
 use crate::infra::admission::{AdmissionControl, AdmissionPermit, current_tenant};
 
@@ -41,6 +41,16 @@ const ACQUIRE_MAX: Duration = Duration::from_secs(10);
 /// deleted data.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON;";
+
+/// Limits the attempts to truncate SQLite's log to 5; a short reader may prevent one.
+const CHECKPOINT_ATTEMPTS: u32 = 5;
+/// Wait between two attempts, 100 ms.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
+
+/// Limits the rounds in which idle connections are closed to 3. A connection in use is closed by a later call.
+const CLOSING_ROUNDS: u32 = 3;
+/// Wait between two rounds, 20 ms.
+const CLOSING_WAIT: Duration = Duration::from_millis(20);
 
 /// An open database; clones share its connections.
 #[derive(Clone)]
@@ -114,6 +124,29 @@ impl Db {
         Ok(Tx { inner, _writer: Some(turn), audit_key })
     }
 
+    /// Removes deleted and replaced rows from SQLite's write-ahead log, and closes idle connections, whose memory
+    /// holds rows. PostgreSQL's own files are left to its operator. Logs a failure; a later call repeats the work.
+    pub async fn discard_remnants(&self) {
+        if let Some(writer) = &self.writer {
+            let turn = writer.enter(&current_tenant()).await;
+            if turn.is_ok() {
+                truncate_log(&self.pool).await;
+            }
+        }
+        // The pool takes a connection back after its user has finished, so the last ones are idle a moment later.
+        for _ in 0..CLOSING_ROUNDS {
+            while let Some(connection) = self.pool.try_acquire() {
+                if let Err(error) = connection.close().await {
+                    tracing::warn!(%error, "closing a database connection failed");
+                }
+            }
+            if self.pool.size() == 0 {
+                break;
+            }
+            tokio::time::sleep(CLOSING_WAIT).await;
+        }
+    }
+
     /// Closes all connections, so that SQLite removes its write-ahead log.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -123,6 +156,23 @@ impl Db {
 /// Returns the control of the only writer of SQLite. Transactions wait up to 30 s.
 fn writer() -> AdmissionControl {
     AdmissionControl::new("writer", 1, usize::from(u16::MAX), Duration::from_secs(30))
+}
+
+/// Moves all pages of SQLite's write-ahead log to the database and truncates the log. Waits a short time for
+/// readers that need the log. Logs a failure.
+async fn truncate_log(pool: &AnyPool) {
+    for _ in 0..CHECKPOINT_ATTEMPTS {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await;
+        match row.and_then(|row| row.try_get::<i64, _>(0)) {
+            Ok(0) => return,
+            Ok(_) => tokio::time::sleep(CHECKPOINT_WAIT).await,
+            Err(error) => {
+                tracing::error!(%error, "truncating the database's log failed");
+                return;
+            }
+        }
+    }
+    tracing::warn!("a reader prevents the truncation of the database's log; it is tried again");
 }
 
 tokio::task_local! {

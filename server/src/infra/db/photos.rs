@@ -276,6 +276,9 @@ pub async fn set_folder(tx: &mut Tx, photo: &str, folder: Option<&str>) -> Resul
 /// Deletes a photo of `event` with all rows that belong to it.
 pub async fn delete(tx: &mut Tx, event: &str, photo: &str) -> Result<()> {
     limits::add_of_event(tx, event, LimitKind::StorageBytes, 0).await?;
+    // The row of the upload stays for clients that have not received its result, without the file's name.
+    let clear = "UPDATE uploads SET name = '' WHERE photo_id = $1";
+    sqlx::query(clear).bind(photo).execute(&mut **tx).await?;
     let gone = sqlx::query("DELETE FROM photos WHERE id = $1 AND event_id = $2 RETURNING bytes")
         .bind(photo)
         .bind(event)

@@ -1,10 +1,11 @@
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use lettre::Message;
 
-use super::{SendError, Sender, Sending};
+use super::{SendError, Sender, Sending, WrittenMail};
 
 /// A transport that writes each mail to a file and sends nothing, for tests and installations without a mail
 /// server. The files contain the tokens of links, so only the owner of a file can read it.
@@ -30,12 +31,42 @@ impl Sender for FileSender {
         })
     }
 
+    fn remove_written(&self, is_removed: &dyn Fn(&WrittenMail) -> bool) -> std::io::Result<()> {
+        let entries = match std::fs::read_dir(&self.0) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            listed => listed?,
+        };
+        let mut removed = false;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            // Another server, or the operator, may have removed the file.
+            let Some(mail) = written(&path) else { continue };
+            if is_removed(&mail) {
+                std::fs::remove_file(&path)?;
+                removed = true;
+            }
+        }
+        if removed { std::fs::File::open(&self.0)?.sync_all() } else { Ok(()) }
+    }
+
     fn describe(&self) -> String {
         let folder = self.0.display();
         format!(
             "No mail server is configured: mail is written to {folder} and not sent; set PICPICK_SMTP_URL to send it"
         )
     }
+}
+
+/// Reads the recipient and the age of a written mail; `None` for other files and files that are gone.
+fn written(path: &Path) -> Option<WrittenMail> {
+    path.extension().filter(|ending| *ending == "eml" || *ending == "begun")?;
+    let modified = path.metadata().ok()?.modified().ok()?;
+    let bytes = std::fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut headers = text.lines().take_while(|line| !line.is_empty());
+    let to = headers.find_map(|line| line.strip_prefix("To: ")).unwrap_or_default();
+    // A file from the future, written before the clock was set back, has no age.
+    let age = SystemTime::now().duration_since(modified).unwrap_or_default();
+    Some(WrittenMail { to: to.trim().to_owned(), age })
 }
 
 /// Writes the file atomically and durably. Idempotent: a retry replaces the file.
@@ -75,8 +106,15 @@ mod tests {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.contains("To: c@d.example") && text.contains("second"), "{text}");
+        let stray = folder.join("notes.txt");
+        std::fs::write(&stray, "To: c@d.example").unwrap();
+        sender.remove_written(&|mail| mail.to == "e@f.example").unwrap();
+        assert!(file.path().exists());
+        sender.remove_written(&|mail| mail.to == "c@d.example").unwrap();
+        assert!(!file.path().exists() && stray.exists(), "only the recipient's mails go");
+        FileSender::new(room.path().join("none")).remove_written(&|_| true).unwrap();
         // A folder that cannot be created is a transient failure.
-        let blocked = FileSender::new(room.path().join("a/outbox/01.eml/x"));
+        let blocked = FileSender::new(room.path().join("a/outbox/notes.txt/x"));
         let builder = Message::builder().from("a@b.example".parse().unwrap());
         let message = builder.to("c@d.example".parse().unwrap()).body(String::new()).unwrap();
         assert!(matches!(blocked.send("02", message).await, Err(SendError::Transient(_))));

@@ -13,6 +13,7 @@ pub mod smtp;
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use lettre::Message;
 use lettre::message::Mailbox;
@@ -92,6 +93,14 @@ pub enum SendError {
     Permanent(String),
 }
 
+/// A mail that a transport has written to a file.
+pub struct WrittenMail {
+    /// The recipient's address; empty if the file has none.
+    pub to: String,
+    /// Time since the mail was written.
+    pub age: Duration,
+}
+
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>>;
 
 /// A mail transport.
@@ -101,6 +110,12 @@ pub trait Sender: Send + Sync {
 
     /// Returns a line about the transport, printed when the service starts.
     fn describe(&self) -> String;
+
+    /// Removes the mails that this transport has written to files and `is_removed` selects. Blocks. The default is
+    /// for transports that keep no mail.
+    fn remove_written(&self, _is_removed: &dyn Fn(&WrittenMail) -> bool) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The mailer: the transport, the signal that wakes the outbox task, and the base URL of links. Clones share
@@ -149,6 +164,12 @@ impl Mailer {
     /// Returns the public URL of a page.
     pub fn address(&self, path: &str) -> String {
         format!("{}{path}", self.0.base.get().map_or("", String::as_str))
+    }
+
+    /// Removes the mails that were written to files, because no mail server is configured, and that `is_removed`
+    /// selects. Blocks.
+    pub fn remove_written(&self, is_removed: impl Fn(&WrittenMail) -> bool) -> std::io::Result<()> {
+        self.0.sender.remove_written(&is_removed)
     }
 
     /// Wakes the outbox task. Called after the commit that inserted a mail.

@@ -5,7 +5,7 @@
 //! acceptance and deletion, the mail is sent again with the same Message-ID.
 
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use lettre::Message;
@@ -29,6 +29,10 @@ use crate::infra::telemetry::metrics;
 const ENDS_S: i64 = 86_400;
 /// Interval at which the table is polled for mails of other servers or of a previous run, 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Age at which a mail that was written to a file is removed: 14 days, the longest validity of a link in it.
+const WRITTEN_MAX: Duration = Duration::from_secs(14 * 86_400);
+/// Interval at which these files are examined, 10 minutes.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// Maximum number of concurrent deliveries.
 const AT_ONCE: usize = 4;
 /// Maximum number of mails read in one poll.
@@ -125,7 +129,12 @@ pub async fn pending(post: &Mailer) -> Result<(i64, i64)> {
 
 /// Delivers due mails, until the service stops.
 pub async fn run_outbox(mailer: &Mailer, resolve: ResetResolver) {
+    let mut swept: Option<Instant> = None;
     loop {
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            swept = Some(Instant::now());
+            remove_old_files(mailer).await;
+        }
         match MAILS.find_due(&mailer.0.db, "id", None, LOOK_MAX).await {
             Ok(mails) => {
                 let more = i64::try_from(mails.len()).is_ok_and(|number| number == LOOK_MAX);
@@ -142,6 +151,16 @@ pub async fn run_outbox(mailer: &Mailer, resolve: ResetResolver) {
         }
         let woken = mailer.0.waiting.notified();
         let _ = tokio::time::timeout(LOOK_EVERY, woken).await;
+    }
+}
+
+/// Removes the written mails whose links have expired.
+async fn remove_old_files(mailer: &Mailer) {
+    let mailer = mailer.clone();
+    let removal = move || mailer.remove_written(|mail| mail.age > WRITTEN_MAX);
+    let removed = tokio::task::spawn_blocking(removal).await;
+    if let Some(error) = removed.ok().and_then(std::io::Result::err) {
+        tracing::error!(%error, "removing old mail files failed");
     }
 }
 

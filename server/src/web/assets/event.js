@@ -59,7 +59,7 @@ byId("selfie").addEventListener("change", async (chosen) => {
 
 // Deletes the event.
 byId("delete").addEventListener("click", async () => {
-  if (!(await sure("Delete this event?", "All photos, faces, guests and albums of the event are deleted. This cannot be undone: the encryption key is destroyed first.", "Delete event"))) return;
+  if (!(await sure("Delete this event?", "All photos, faces, guests and albums of the event are deleted, and its encryption key first. This cannot be undone here. The receipt names the copies of the key that can still be restored.", "Delete event"))) return;
   const outcome = document.querySelector("#delete ~ .outcome");
   say(outcome, "Deleting…");
   try {

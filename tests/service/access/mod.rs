@@ -16,9 +16,10 @@ use picpick_tests::{Answer, Service, on_both_databases};
 on_both_databases!(access_agrees_with_the_table);
 
 /// Operations that the handler itself refuses to allowed callers, with the reason.
-const REFUSED_BY_HANDLER: [(&str, &str); 2] = [
+const REFUSED_BY_HANDLER: [(&str, &str); 3] = [
     ("GET /album/download", "an album without photos has no archive"),
     ("PUT /me/second-factor", "the generated code is wrong"),
+    ("POST /studios", "members of single events create no studios"),
 ];
 
 /// The violations found, and the numbers of requests.

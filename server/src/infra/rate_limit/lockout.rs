@@ -142,7 +142,7 @@ const STRANGERS_OF_SUBJECT: LockoutPolicy = policy(10, 30, 3600, 3600);
 const STRANGERS_OF_NETWORK: LockoutPolicy = policy(30, 5, 600, 60);
 
 /// A PIN, one visit. The delay is for the visitor who mistypes; a guesser begins another visit.
-const VISIT: LockoutPolicy = policy(5, 5, 300, 60);
+const VISIT: LockoutPolicy = policy(5, 5, 300, 300);
 /// A PIN, all visits of one network, which may be a venue with all guests and a guesser: more work and no delay.
 const VISITS_OF_NETWORK: LockoutPolicy =
     LockoutPolicy { work: Some(WorkPolicy { from: 30, step: 10 }), ..policy(100, 0, 0, 60) };

@@ -53,13 +53,13 @@ fn total(places: VectorPlaces) -> usize {
 }
 
 /// An event with photos, a searched selfie, an album with a comment, and a guest without a template.
-struct Scene {
+struct PurgeScene {
     owner: Person,
     album: Album,
     needles: Needles,
 }
 
-impl Scene {
+impl PurgeScene {
     fn of(service: &Service) -> Self {
         let owner = service.owner();
         let event = owner.new_event(&owner.studio(), EVENT);
@@ -115,7 +115,7 @@ fn other_event(owner: &Person) {
 }
 
 fn a_purge_leaves_no_face_photo_or_name_in_memory(service: Service) {
-    let scene = Scene::of(&service);
+    let scene = PurgeScene::of(&service);
     other_event(&scene.owner);
     let (purged, kept) = (embedding("obama2.jpg"), embedding("biden.jpg"));
     let Some(before) = memory(&service) else { return };
@@ -195,7 +195,7 @@ fn in_files(folder: &Path, texts: &[&str]) -> Vec<(PathBuf, String)> {
 #[test]
 fn the_files_of_sqlite_hold_no_name_of_a_purged_event() {
     let service = service!(Database::Sqlite);
-    let scene = Scene::of(&service);
+    let scene = PurgeScene::of(&service);
     let data = service.sandbox.data();
     let texts = [EVENT, ALBUM, VISITOR, COMMENT, GUEST, FILES[0], FILES[1], PINS[0], PINS[1]];
     let before = in_files(&data, &texts);

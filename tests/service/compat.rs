@@ -157,7 +157,7 @@ fn failed_attempts_are_remembered(old: Old) {
     let answers = [0, 1].map(|_| client.post("/session", &member).status);
     assert_eq!(answers[1], 429, "{answers:?}");
     let answers = [0, 1].map(|_| old.enter_album("guarded_album", "111111").status);
-    assert_eq!(answers[1], 429, "{answers:?}");
+    assert!(answers.iter().all(|status| [428, 429].contains(status)), "{answers:?}");
     let alerts = old.owner.client.get(&format!("/studios/{}/alerts", old.studio())).is(200).items();
     assert!(alerts.len() >= 2, "{alerts:?}");
     assert!(field(&alerts, "pattern").iter().all(|pattern| pattern == "account_guessing"));

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::new_email;
 use picpick_tests::album::Album;
-use picpick_tests::guest::{let_in, letter, letters, new_link, wait_until, welcome};
+use picpick_tests::guest::{CONSENT, let_in, letter, letters, new_link, wait_until, welcome};
 use picpick_tests::synthetic_head::head_of;
 use picpick_tests::{Person, Service, on_both_databases, sample};
 use serde_json::{Value, json};
@@ -185,8 +185,11 @@ fn a_later_end_needs_a_new_consent(mut service: Service) {
     let (link, email, head) = (new_link(&owner, &album.event), new_email(), head_of("obama3.jpg"));
     let guest = welcome(&service, &link, "Guest", &email, &head);
     assert_eq!(kept(&guest), (ends, ends));
-    let on = "UPDATE guests SET notify = 2 WHERE id IN (SELECT guest_id FROM guest_consents WHERE version = '2')";
-    assert_eq!(service.change_rows(on), 1);
+    let on = format!(
+        "UPDATE guests SET notify = 2 \
+         WHERE id IN (SELECT guest_id FROM guest_consents WHERE version = '{CONSENT}')"
+    );
+    assert_eq!(service.change_rows(&on), 1);
     let later = ends + 30 * DAY_S;
     owner.client.patch(&path, &json!({ "ends_unix_s": later })).is(200);
     let mail = letter(&service, "An event with your photos was changed");

@@ -14,7 +14,7 @@ use crate::store::FrameRow;
 
 /// Time for which a frame is remembered, seconds (90 days).
 const KEPT_S: u64 = 90 * 86_400;
-/// Maximum number of remembered frames: 40,000, about 4,000 challenges, 2 MB in memory. Beyond it, the oldest
+/// Maximum number of remembered frames: 40,000, about 4,000 challenges, 4 MB in memory. Beyond it, the oldest
 /// tenth is forgotten.
 const FRAMES_MAX: usize = 40_000;
 /// The remembered frames, by name.
@@ -24,7 +24,7 @@ impl FrameMemory {
     fn history(&self, name: &[u8; 16], print: &FramePrint) -> FrameHistory {
         if self.0.contains_key(name) {
             FrameHistory::Shown
-        } else if self.0.values().any(|row| print.is_similar(row.bits)) {
+        } else if self.0.values().any(|row| print.is_similar(&row.bits)) {
             FrameHistory::Similar
         } else {
             FrameHistory::New
@@ -103,12 +103,13 @@ impl Collection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::liveness::PRINT_WORDS;
 
     fn memory(rows: impl Iterator<Item = (u64, u64)>) -> FrameMemory {
         let row = |(number, at_unix_s): (u64, u64)| {
             let mut name = [0; 16];
             name[..8].copy_from_slice(&number.to_be_bytes());
-            (name, FrameRow { name, at_unix_s, bits: u128::from(number) << 40 })
+            (name, FrameRow { name, at_unix_s, bits: [number; PRINT_WORDS] })
         };
         FrameMemory(rows.map(row).collect())
     }

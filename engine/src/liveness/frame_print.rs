@@ -8,14 +8,14 @@ const SIDE: usize = 128;
 /// Distance in cells over which a cell is compared with its surroundings.
 const AROUND: usize = 2;
 
-/// Limits the distance of two prints of one frame to 12 of 128 bits.
+/// Limits the distance of two prints of one frame to 64 of 512 bits.
 ///
-/// Measured with two synthetic heads (`tests/engine/frame_memory.rs`): 31 of 36 encodings of a frame (JPEG of
-/// quality 40 and 70, added noise) differ by at most 12 bits, the others by up to 22. Of 90 pairs of fresh frames
-/// of one head in one pose, the nearest differs by 17 bits and the next by 23. The two ranges overlap, so a
-/// single similar frame proves nothing, and `SIMILAR_FRAMES_MAX` are needed. Frames of different heads differ by
-/// 43 bits or more. Real people were not measured.
-const SIMILAR_MAX: u32 = 12;
+/// Measured with two synthetic heads (`tests/engine/frame_memory.rs`): 34 of 36 encodings of a frame (JPEG of
+/// quality 40 and 70, added noise) differ by at most 62 bits, the others by 66 and 76. Of 90 pairs of fresh
+/// frames of one head in one pose, the nearest differ by 74, 80 and 89 bits, half of them by more than 245.
+/// Frames of different heads differ by 200 bits or more. Real people were not measured, so a single similar
+/// frame proves nothing, and `SIMILAR_FRAMES_MAX` are needed.
+const SIMILAR_MAX: u32 = 64;
 
 /// Number of frames of one challenge similar to remembered ones that makes the challenge a replay. A single
 /// frame may resemble an earlier one by chance.
@@ -41,8 +41,15 @@ pub enum FrameHistory {
 pub struct FramePrint {
     /// SHA-256 of the decoded pixels.
     pub(crate) digest: [u8; 32],
-    pub(crate) bits: u128,
+    pub(crate) bits: PrintBits,
 }
+
+/// The bits of a print. Two prints of `n` bits differ by a share of them that scatters by about `0.3 / √n`; of
+/// 128 bits, encodings of one frame and fresh frames could not be told apart.
+pub(crate) type PrintBits = [u64; PRINT_WORDS];
+
+/// Number of words of a print.
+pub(crate) const PRINT_WORDS: usize = 8;
 
 impl FramePrint {
     /// Computes the print of `picture` with a face in the region `face`, px. `digest` is that of the pixels.
@@ -55,34 +62,39 @@ impl FramePrint {
         };
         let columns = cell(face.x, picture.width())..=cell(face.x + face.width, picture.width());
         let rows = cell(face.y, picture.height())..=cell(face.y + face.height, picture.height());
-        let mut sums = [0.0f32; 128];
+        let mut sums = [[0.0f32; 64]; PRINT_WORDS];
         for row in rows {
             for column in columns.clone() {
                 let detail = detail(&cells, row, column);
                 let signs = signs((row * SIDE + column) as u64);
-                for (bit, sum) in sums.iter_mut().enumerate() {
-                    *sum += if signs >> bit & 1 == 1 { detail } else { -detail };
+                for (sums, signs) in sums.iter_mut().zip(signs) {
+                    for (bit, sum) in sums.iter_mut().enumerate() {
+                        *sum += if signs >> bit & 1 == 1 { detail } else { -detail };
+                    }
                 }
             }
         }
-        let bits = sums.iter().enumerate().filter(|(_, sum)| **sum > 0.0);
-        Ok(Self { digest, bits: bits.fold(0, |bits, (bit, _)| bits | 1 << bit) })
+        let word = |sums: [f32; 64]| {
+            let set = sums.into_iter().enumerate().filter(|(_, sum)| *sum > 0.0);
+            set.fold(0, |word, (bit, _)| word | 1 << bit)
+        };
+        Ok(Self { digest, bits: sums.map(word) })
     }
 
     /// Returns whether the print is that of the same frame in another encoding.
-    pub(crate) fn is_similar(&self, bits: u128) -> bool {
+    pub(crate) fn is_similar(&self, bits: &PrintBits) -> bool {
         self.distance(bits) <= SIMILAR_MAX
     }
 
-    /// Returns the number of differing bits, 0 to 128.
-    fn distance(&self, bits: u128) -> u32 {
-        (self.bits ^ bits).count_ones()
+    /// Returns the number of differing bits, 0 to 512.
+    fn distance(&self, bits: &PrintBits) -> u32 {
+        self.bits.iter().zip(bits).map(|(one, other)| (one ^ other).count_ones()).sum()
     }
 
-    /// Returns the number of differing bits of two prints, 0 to 128.
+    /// Returns the number of differing bits of two prints, 0 to 512.
     #[doc(hidden)]
     pub fn distance_to(&self, other: &Self) -> u32 {
-        self.distance(other.bits)
+        self.distance(&other.bits)
     }
 }
 
@@ -101,15 +113,15 @@ fn detail(cells: &[f32], row: usize, column: usize) -> f32 {
     cells.get(row * SIDE + column).copied().unwrap_or(0.0) - sum / count.max(1.0)
 }
 
-/// Returns the signs of a cell in the 128 projections, from SplitMix64.
-fn signs(cell: u64) -> u128 {
-    let mix = |state: u64| {
-        let state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// Returns the signs of a cell in the 512 projections, from SplitMix64.
+fn signs(cell: u64) -> PrintBits {
+    let words = PRINT_WORDS as u64;
+    std::array::from_fn(|word| {
+        let state = (cell * words + word as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u128::from(mixed ^ (mixed >> 31))
-    };
-    mix(2 * cell + 1) << 64 | mix(2 * cell + 2)
+        mixed ^ (mixed >> 31)
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +129,10 @@ mod tests {
     use super::*;
 
     fn picture(seed: u32) -> Picture {
-        let value = |at: u32| (at.wrapping_mul(2_654_435_761).wrapping_add(seed * 97) >> 11) as u8;
+        let value = |at: u32| {
+            let mixed = at.wrapping_add(seed << 20).wrapping_mul(2_654_435_761);
+            ((mixed ^ mixed >> 15).wrapping_mul(0x2c1b_3c6d) >> 12) as u8
+        };
         Picture::new(256, 192, (0..256 * 192 * 3).map(value).collect()).unwrap()
     }
 
@@ -126,8 +141,8 @@ mod tests {
         let face = Region { x: 60.0, y: 40.0, width: 100.0, height: 120.0 };
         let print = |seed| FramePrint::of(&picture(seed), face, [0; 32]).unwrap();
         let (one, other) = (print(1), print(2));
-        assert!(one.is_similar(one.bits) && !one.is_similar(other.bits));
-        assert!(one.distance_to(&other) > 30, "{}", one.distance_to(&other));
+        assert!(one.is_similar(&one.bits) && !one.is_similar(&other.bits));
+        assert!(one.distance_to(&other) > 150, "{}", one.distance_to(&other));
         // A face beyond the frame's edges is cut to the frame.
         let beyond = Region { x: -50.0, y: -50.0, width: 900.0, height: 900.0 };
         assert!(FramePrint::of(&picture(1), beyond, [0; 32]).is_ok());

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 
 pub use challenge::Challenge;
 pub use frame_checks::ATTACK_LIVE_MIN;
-pub(crate) use frame_print::SIMILAR_FRAMES_MAX;
 pub use frame_print::{FrameHistory, FramePrint};
+pub(crate) use frame_print::{PRINT_WORDS, PrintBits, SIMILAR_FRAMES_MAX};
 pub use protocol::{FailureReason, Guidance, HeadTurn, Progress};
 
 use crate::embed::Precision;

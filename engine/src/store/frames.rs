@@ -5,6 +5,7 @@ use super::Store;
 use super::keys::{self, RowKind};
 use super::rocks::RowChange;
 use crate::error::Result;
+use crate::liveness::{PRINT_WORDS, PrintBits};
 
 /// A remembered frame.
 #[derive(Clone, Copy)]
@@ -14,7 +15,7 @@ pub(crate) struct FrameRow {
     /// The time of the challenge, seconds since the Unix epoch.
     pub(crate) at_unix_s: u64,
     /// The perceptual print.
-    pub(crate) bits: u128,
+    pub(crate) bits: PrintBits,
 }
 
 impl Store {
@@ -28,7 +29,8 @@ impl Store {
         let mut changes = Vec::with_capacity(put.len() + gone.len());
         for row in put {
             let key = keys::frame_named(row.name);
-            let plain = [row.at_unix_s.to_be_bytes().as_slice(), &row.bits.to_be_bytes()].concat();
+            let words = std::iter::once(row.at_unix_s).chain(row.bits);
+            let plain: Vec<u8> = words.flat_map(u64::to_be_bytes).collect();
             let sealed = self.frames.seal(&keys::context(&self.collection, &key), &plain)?;
             changes.push(RowChange::Put(key, sealed));
         }
@@ -49,10 +51,12 @@ impl Store {
 }
 
 fn decode(key: &[u8], plain: &[u8]) -> Option<FrameRow> {
-    let (at, bits) = plain.split_first_chunk::<8>()?;
+    let (words, []) = plain.as_chunks::<8>() else { return None };
+    let (at, bits) = words.split_first()?;
+    let bits: [[u8; 8]; PRINT_WORDS] = bits.try_into().ok()?;
     Some(FrameRow {
         name: key.get(1..)?.try_into().ok()?,
         at_unix_s: u64::from_be_bytes(*at),
-        bits: u128::from_be_bytes(bits.try_into().ok()?),
+        bits: bits.map(u64::from_be_bytes),
     })
 }

@@ -29,7 +29,11 @@ fn body(erasure: u64) -> ReceiptBody {
             presumed: false,
         }]),
         not_covered: Some(vec![Exclusion::LibraryBuffers, Exclusion::ForeignCopies]),
-        details: None,
+        details: Some(ErasureDetails {
+            requested_by: Some(Requester::Studio),
+            templates: Some(3),
+            opt_out: true,
+        }),
     }
 }
 
@@ -128,7 +132,7 @@ fn the_form_is_canonical_and_the_schema_names_every_field() {
     };
     let described = &schema["properties"]["receipt"]["properties"];
     assert_eq!(fields(&written["receipt"]), fields(described));
-    for inner in ["scanned", "audit"] {
+    for inner in ["scanned", "audit", "details"] {
         assert_eq!(fields(&written["receipt"][inner]), fields(&described[inner]["properties"]));
     }
     let export = &described["key_exports"]["items"];
@@ -142,7 +146,7 @@ fn the_form_is_canonical_and_the_schema_names_every_field() {
     let covered = names(&written["receipt"]["not_covered"]);
     assert!(covered.iter().all(|place| names(places).contains(place)), "{covered:?}");
     let required = schema["properties"]["receipt"]["required"].as_array().unwrap();
-    let optional = ["audit", "key_exports", "not_covered"];
+    let optional = ["audit", "details", "key_exports", "not_covered"];
     assert_eq!(required.len(), fields(described).len() - optional.len());
     assert!(optional.iter().all(|name| !required.contains(&(*name).into())));
 }

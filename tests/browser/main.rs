@@ -166,6 +166,19 @@ fn secrets_are_entered_on_pages() {
 }
 
 #[test]
+fn people_in_photos_are_taken_out_on_request() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let studio = owner.studio();
+    let event = owner.new_event(&studio, "Asha & Ben");
+    let photos = Album { client: owner.client.clone(), event: event.clone() };
+    uploaded(&photos, &[GUEST, OTHER]);
+    photos.wait_until_indexed();
+    let params = json!({ "event": event, "studio": studio });
+    browser::run("privacy", signing_in(&service, &owner, params));
+}
+
+#[test]
 fn a_studio_works_from_setup_to_purge() {
     let service = service!(Database::Sqlite);
     let photos = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample1.jpg"];

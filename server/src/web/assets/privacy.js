@@ -82,7 +82,7 @@ async function showRequests() {
     });
   byId("requests").replaceChildren(
     ...requests.map((one) =>
-      row(one.name, `${one.contact} · ${day(one.created_unix_s)} · ${one.message}`, button("Choose face", erase(`${one.name}: ${one.message || "no message"}`, one.id), ""), button("Decline", decline(one))),
+      row(one.name, [one.contact, day(one.created_unix_s), one.message].filter(Boolean).join(" · "), button("Choose face", erase(`${one.name}: ${one.message || "no message"}`, one.id), ""), button("Decline", decline(one))),
     ),
   );
 }

@@ -4,17 +4,18 @@
 //!
 //! Every frame is made from photos of people who are not in front of a camera, so each passed challenge is an
 //! accepted attack. The attacker follows the guidance, never the live score, which no client receives.
+//! The attacks with one instrument go to one event, which remembers the frames of all challenges.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use picpick_engine::liveness::{Challenge, Liveness, Progress};
-use picpick_engine::{Picture, Pipeline};
+use picpick_engine::{Collection, DataDir, Pack, Picture, Pipeline, RetentionPolicy};
 use picpick_tests::guest::{angles, sway};
 use picpick_tests::synthetic_head::{Head, drawn, sample};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Time between two frames, ms; the camera page sends three to four frames a second.
 const FRAME_EVERY_MS: u64 = 350;
@@ -94,6 +95,7 @@ type Outcome = Option<&'static str>;
 /// - A picture cannot be read.
 /// - A model fails.
 pub fn run(
+    pack: &Pack,
     pipeline: &Pipeline,
     liveness: &Liveness,
     people: &[Vec<PathBuf>],
@@ -110,10 +112,14 @@ pub fn run(
         .collect::<Result<_>>()?;
     let found: Vec<Head> = heads.into_iter().flatten().collect();
     let rows = Instrument::ALL.map(|instrument| {
+        let folder = tempfile::tempdir()?;
+        let event = new_event(folder.path(), pack)?;
         let outcomes = (0..found.len()).into_par_iter().map(|nth| {
             let (head, other) = (&found[nth], &found[(nth + 1) % found.len()]);
             let mut attacker = Attacker::new(instrument, head, other)?;
-            (0..attempts).map(|_| attacker.attack(pipeline, liveness)).collect::<Result<Vec<_>>>()
+            (0..attempts)
+                .map(|_| attacker.attack(pipeline, liveness, &event))
+                .collect::<Result<Vec<_>>>()
         });
         Ok(row(instrument, &outcomes.collect::<Result<Vec<_>>>()?))
     });
@@ -123,6 +129,18 @@ pub fn run(
         attempts,
         rows: rows.into_iter().collect::<Result<_>>()?,
     })
+}
+
+/// Creates an event, for its memory of frames.
+fn new_event(folder: &Path, pack: &Pack) -> Result<Collection> {
+    let data = DataDir::open(folder, None)?;
+    let keep = RetentionPolicy {
+        purpose: "event_gallery".into(),
+        legal_basis: "consent".into(),
+        ends_unix_s: None,
+    };
+    data.create("event", pack.id(), &keep)?;
+    Ok(Collection::open(&data, "event", pack)?)
 }
 
 fn row(instrument: Instrument, people: &[Vec<Outcome>]) -> InjectionRow {
@@ -167,7 +185,12 @@ impl<'a> Attacker<'a> {
     }
 
     /// Runs one challenge to its end.
-    fn attack(&mut self, pipeline: &Pipeline, liveness: &Liveness) -> Result<Outcome> {
+    fn attack(
+        &mut self,
+        pipeline: &Pipeline,
+        liveness: &Liveness,
+        event: &Collection,
+    ) -> Result<Outcome> {
         let mut challenge = Challenge::random()?;
         let (mut guidance, mut waited) = (challenge.awaited(), 0);
         let mut used: BTreeMap<&str, usize> = BTreeMap::new();
@@ -176,7 +199,7 @@ impl<'a> Attacker<'a> {
             let frame = self.frame(guidance.code(), waited, *uses)?;
             *uses += 1;
             let analysis = pipeline.analyse_frame(liveness, &frame)?;
-            match challenge.advance(&analysis, nth as u64 * FRAME_EVERY_MS) {
+            match event.advance_challenge(&mut challenge, &analysis, nth as u64 * FRAME_EVERY_MS)? {
                 Progress::Passed => return Ok(None),
                 Progress::Failed(reason) => return Ok(Some(reason.code())),
                 Progress::Wait(next) => {
@@ -188,6 +211,7 @@ impl<'a> Attacker<'a> {
                 break;
             }
         }
+        event.remember_frames(challenge.prints())?;
         Ok(Some("given_up"))
     }
 

@@ -101,7 +101,7 @@ pub fn run(setup: &Setup, args: &AttackArgs) -> Result<()> {
     let liveness = setup.liveness()?;
     if args.series == Series::Injection {
         let chosen = people.get(..args.people).unwrap_or(&people);
-        let report = injection::run(&pipeline, &liveness, chosen, args.attempts)?;
+        let report = injection::run(&setup.pack()?, &pipeline, &liveness, chosen, args.attempts)?;
         if setup.json {
             println!("{}", serde_json::to_string_pretty(&report)?);
         } else {

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use super::Collection;
 use crate::clock::unix_now_s;
 use crate::error::Result;
-use crate::liveness::{FrameHistory, FramePrint, SIMILAR_FRAMES_MAX};
+use crate::liveness::{
+    Challenge, FrameAnalysis, FrameHistory, FramePrint, Progress, SIMILAR_FRAMES_MAX,
+};
 use crate::store::FrameRow;
 
 /// Time for which a frame is remembered, seconds (90 days).
@@ -45,6 +47,33 @@ impl FrameMemory {
 }
 
 impl Collection {
+    /// Advances a challenge by a frame, with the memory of the event: a frame that was shown in another
+    /// challenge fails it as a replay. If the challenge ends, its frames are remembered, and of two concurrent
+    /// challenges with the same frames one fails.
+    ///
+    /// `at_ms` is the arrival time, as in [`Challenge::advance`].
+    ///
+    /// # Errors
+    /// - `Store`, `Io`: the frames cannot be read or written.
+    pub fn advance_challenge(
+        &self,
+        challenge: &mut Challenge,
+        frame: &FrameAnalysis,
+        at_ms: u64,
+    ) -> Result<Progress> {
+        if let Some(print) = frame.print() {
+            challenge.note_history(self.frame_history(&print)?);
+        }
+        let progress = challenge.advance(frame, at_ms);
+        if matches!(progress, Progress::Wait(_)) {
+            return Ok(progress);
+        }
+        if self.remember_frames(challenge.prints())? {
+            challenge.fail_as_replay();
+        }
+        Ok(challenge.verdict().unwrap_or(progress))
+    }
+
     /// Returns whether a frame was shown in a challenge of this collection that has ended.
     ///
     /// # Errors

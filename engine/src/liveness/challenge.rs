@@ -118,7 +118,7 @@ impl Challenge {
 
     /// Fails the challenge as a replay if the next frame was shown in an earlier challenge, or if
     /// `SIMILAR_FRAMES_MAX` frames are similar to earlier ones. Called before [`Challenge::advance`].
-    pub fn note_history(&mut self, history: FrameHistory) {
+    pub(crate) fn note_history(&mut self, history: FrameHistory) {
         self.similar_frames += usize::from(history == FrameHistory::Similar);
         if history == FrameHistory::Shown || self.similar_frames >= SIMILAR_FRAMES_MAX {
             self.fail_as_replay();
@@ -126,7 +126,7 @@ impl Challenge {
     }
 
     /// Fails the challenge as a replay, also after it has passed.
-    pub fn fail_as_replay(&mut self) {
+    pub(crate) fn fail_as_replay(&mut self) {
         if !matches!(self.verdict, Some(Progress::Failed(_))) {
             self.verdict = Some(Progress::Failed(FailureReason::Replay));
         }

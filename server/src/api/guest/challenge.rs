@@ -12,8 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::Collection;
-use picpick_engine::liveness::{Challenge, FailureReason, FrameAnalysis, Progress};
+use picpick_engine::liveness::{FailureReason, Progress};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -91,25 +90,6 @@ pub async fn begin(
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
 }
 
-/// Advances a challenge by a frame. If the challenge ends, the event remembers its frames; a challenge that
-/// passes with frames of another one is a replay, too.
-fn conclude(
-    collection: &Collection,
-    challenge: &mut Challenge,
-    analysis: &FrameAnalysis,
-    at_ms: u64,
-) -> Result<Progress> {
-    let progress = challenge.advance(analysis, at_ms);
-    if matches!(progress, Progress::Wait(_)) {
-        return Ok(progress);
-    }
-    let replayed = collection.remember_frames(challenge.prints())?;
-    if replayed {
-        challenge.fail_as_replay();
-    }
-    Ok(challenge.verdict().unwrap_or(progress))
-}
-
 /// Makes events remember the frames of abandoned challenges.
 async fn remember_abandoned(app: &App, left: Vec<AbandonedChallenge>) -> Result<()> {
     if left.iter().all(|left| left.prints.is_empty()) {
@@ -175,10 +155,7 @@ pub async fn show(
                 let analysis = faces.pipeline()?.analyse_frame(&*faces.liveness()?, &frame)?;
                 let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
                 let collection = &faces.open_collection(&event)?.collection;
-                if let Some(print) = analysis.print() {
-                    challenge.note_history(collection.frame_history(&print)?);
-                }
-                conclude(collection, &mut challenge, &analysis, at_ms)?
+                collection.advance_challenge(&mut challenge, &analysis, at_ms)?
             }
         };
         let template = match progress {

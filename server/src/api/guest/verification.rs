@@ -32,8 +32,11 @@ use crate::infra::db::consents;
 use crate::infra::db::guests::{self, ContactSharer, GuestOverview};
 use crate::infra::passed_faces::PassedFace;
 
-/// Maximum number of different faces per contact and event.
-const FACES_MAX: usize = 2;
+/// Maximum number of different faces with one proved contact in an event: a code shows that the guest reads the
+/// mailbox, so a second face would be a second person whom one mailbox looks up.
+const PROVED_FACES_MAX: usize = 1;
+/// Maximum number of different faces with one contact that nobody has proved, for two who share a device.
+const UNPROVED_FACES_MAX: usize = 2;
 
 /// The outcome of a verification.
 pub enum Outcome {
@@ -51,7 +54,7 @@ enum FaceOwner {
     Known(GuestId),
     /// The session's guest, who is new.
     New(GuestId),
-    /// The contact has `FACES_MAX` other faces.
+    /// The contact has other faces already.
     Refused,
 }
 
@@ -59,8 +62,8 @@ enum FaceOwner {
 ///
 /// # Errors
 /// - `Conflict` if no face of the session is held.
-/// - `Forbidden` if no template matches, and the session's guest is verified or the contact has `FACES_MAX`
-///   faces.
+/// - `Forbidden` if no template matches, and the session's guest is verified or the contact has its
+///   maximum of faces.
 /// - `Unauthenticated` if the guest was erased during verification.
 pub async fn complete(app: &App, visit: &GuestSession, from: IpAddr) -> Result<Outcome> {
     let face = app.passed_faces.take(&visit.session, &visit.guest).ok_or_else(|| {
@@ -200,6 +203,7 @@ async fn find_owner(
     let known = sharers.iter().map(|sharer| Ok(sharer.id.parse()?));
     let known: Vec<GuestId> = known.collect::<Result<_>>()?;
     let counted = sharers.iter().filter(|sharer| sharer.contact_proved || !proved).count();
+    let faces_max = if proved { PROVED_FACES_MAX } else { UNPROVED_FACES_MAX };
     let (event, own): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
     let template = template.clone();
     app.face_engine
@@ -208,7 +212,7 @@ async fn find_owner(
             let people = collection.read_gallery(|gallery| gallery.people().len());
             let owner = match collection.guest_like(&template, &known) {
                 Some(same) => FaceOwner::Known(same),
-                None if known.contains(&own) || counted >= FACES_MAX => FaceOwner::Refused,
+                None if known.contains(&own) || counted >= faces_max => FaceOwner::Refused,
                 None => FaceOwner::New(own),
             };
             Ok((owner, people))

@@ -71,11 +71,12 @@ impl Quota {
     }
 
     /// Returns the theoretical arrival time after one more unit, capped at that of an exhausted quota.
-    fn after(self, whole: i64, now: i64) -> i64 {
+    pub fn after(self, whole: i64, now: i64) -> i64 {
         (whole.max(now) + self.refill_s).min(now + self.capacity * self.refill_s)
     }
 
-    fn wait(self, whole: i64, now: i64) -> i64 {
+    /// Returns the seconds until a unit is available, from the theoretical arrival time `whole`.
+    pub fn wait(self, whole: i64, now: i64) -> i64 {
         // Clamped, so that a clock set back blocks a subject for no longer than an exhausted quota does.
         let used_s = (whole - now).clamp(0, self.capacity * self.refill_s);
         (used_s + self.refill_s - self.capacity * self.refill_s).max(0)

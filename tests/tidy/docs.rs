@@ -1,5 +1,5 @@
-//! Rules for files that are not Rust sources: links, named files and tests, the map of the modules, file sizes,
-//! Cargo manifests. Reads Markdown and TOML line by line, as far as these rules need.
+//! Rules for files that are not Rust sources: links, named files and tests, the map of the modules, file
+//! sizes, Cargo manifests. Reads Markdown and TOML line by line, as far as these rules need.
 
 use crate::source::{breach, is_word};
 

@@ -1,5 +1,5 @@
-//! Rules for files that are not Rust sources: links, the map of the modules, file sizes, Cargo manifests.
-//! Reads Markdown and TOML line by line, as far as these rules need.
+//! Rules for files that are not Rust sources: links, named files and tests, the map of the modules, file
+//! sizes, Cargo manifests. Reads Markdown and TOML line by line, as far as these rules need.
 
 use crate::source::{breach, is_word};
 
@@ -56,6 +56,40 @@ fn resolve(folder: &str, file: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// Folders whose files and tests a document names in backticks.
+const ROOTS: [&str; 5] = ["server/", "engine/", "tests/", "benches/", "models/"];
+
+/// Returns the files and tests that a document names in backticks and that do not exist. A path from the root
+/// must exist; in "`path`: `one`, `other` and `third`", the names must be functions of that file. `read`
+/// receives paths from the root and returns the text of a file, or an empty text for a folder.
+pub fn evidence(path: &str, text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (line, content) in text.lines().enumerate() {
+        let mut report = |reason: String| found.push(breach(path, line + 1, &reason));
+        let mut file: Option<(&str, String)> = None;
+        let mut joints: &[&str] = &[];
+        let parts: Vec<&str> = content.split('`').collect();
+        for [between, span] in parts.as_chunks::<2>().0 {
+            if ROOTS.iter().any(|root| span.starts_with(root)) {
+                file = read(span).map(|source| (*span, source));
+                joints = &[": "];
+                if file.is_none() {
+                    report(format!("the file '{span}' does not exist"));
+                }
+                continue;
+            }
+            file = file.filter(|_| joints.contains(between));
+            joints = &[", ", " and "];
+            if let Some((name, source)) = &file
+                && !source.contains(&format!("fn {span}("))
+            {
+                report(format!("{name} has no function '{span}'"));
+            }
+        }
+    }
+    found
 }
 
 /// Checks that ARCHITECTURE.md names a module, as `name.rs`, `name/` or `name` in backticks.
@@ -166,6 +200,34 @@ fn a_dead_link_is_caught() {
     ] {
         let found = links("docs/m.md", bad, exists);
         assert_eq!(found.len(), 1, "{bad}");
+        assert!(found[0].starts_with("docs/m.md:2: "), "{found:?}");
+    }
+}
+
+#[test]
+fn a_file_or_a_test_that_does_not_exist_is_caught() {
+    let read = |path: &str| match path {
+        "tests/a.rs" => Some("#[test]\nfn one() {}\npub fn two(service: Service) {}".to_owned()),
+        "engine/src/" => Some(String::new()),
+        _ => None,
+    };
+    for good in [
+        "| `tests/a.rs`: `one`, `two`; `sign_in` | a word, `none` |",
+        "`tests/a.rs`: `one` and `two` (`engine/src/`), `none`: `none`",
+        "`docker/none`, `none.rs`, `tests/a.rs` and `none`",
+    ] {
+        assert_eq!(evidence("docs/m.md", good, read), [""; 0], "{good}");
+    }
+    for bad in [
+        "\n`tests/gone.rs`: `one`",
+        "\n`engine/src/gone/`",
+        "\n`tests/a.rs`: `gone`",
+        "\n`engine/src/`, `tests/a.rs`: `one`, `gone`",
+        "\n`tests/a.rs`: `two` and `gone`",
+        "\n`tests/a.rs`: `on`",
+    ] {
+        let found = evidence("docs/m.md", bad, read);
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
         assert!(found[0].starts_with("docs/m.md:2: "), "{found:?}");
     }
 }

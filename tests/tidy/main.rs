@@ -17,6 +17,8 @@ const MEMBERS: [&str; 4] = ["engine", "server", "benches", "tests"];
 /// Markdown files that must exist. The links of all Markdown files are checked.
 const DOCS_EXPECTED: [&str; 5] =
     ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"];
+/// The document that names files and tests of the past, which may be gone.
+const HISTORY: &str = "CHANGELOG.md";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -210,6 +212,17 @@ fn every_link_has_a_target() {
             .flat_map(|path| docs::links(path, &read(path), |target| root().join(target).exists()))
             .collect(),
     );
+}
+
+#[test]
+fn named_files_and_tests_exist() {
+    let text = |path: &str| {
+        let at = root().join(path);
+        if at.is_dir() { Some(String::new()) } else { fs::read_to_string(at).ok() }
+    };
+    let is_present = |path: &String| path.ends_with(".md") && path != HISTORY;
+    let documents = files("").into_iter().filter(is_present);
+    report(documents.flat_map(|path| docs::evidence(&path, &read(&path), text)).collect());
 }
 
 #[test]

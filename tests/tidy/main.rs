@@ -1,6 +1,7 @@
 //! Checks the house rules on this source tree, one test per rule. The rules are functions of a path and a
 //! text in the modules below, each with a test that shows that it can fail; this file only reads the tree.
 
+mod deployment;
 mod docs;
 mod imports;
 mod layering;
@@ -212,6 +213,20 @@ fn every_link_has_a_target() {
             .flat_map(|path| docs::links(path, &read(path), |target| root().join(target).exists()))
             .collect(),
     );
+}
+
+#[test]
+fn the_service_is_deployed_with_fixed_images_and_bounded_memory() {
+    let named = |ending: &'static str| {
+        let found: Vec<_> =
+            files("server/deploy").into_iter().filter(|path| path.ends_with(ending)).collect();
+        assert!(!found.is_empty(), "server/deploy has no {ending}");
+        found.into_iter().map(|path| (read(&path), path))
+    };
+    let images = named("Dockerfile").chain(named("compose.yaml"));
+    report(images.flat_map(|(text, path)| deployment::images_by_digest(&path, &text)).collect());
+    let units = named("picpick.service");
+    report(units.flat_map(|(text, path)| deployment::bounded_memory(&path, &text)).collect());
 }
 
 #[test]

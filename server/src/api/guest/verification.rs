@@ -35,7 +35,7 @@ use crate::infra::passed_faces::PassedFace;
 /// Maximum number of different faces with one proved contact in an event: a code shows that the guest reads the
 /// mailbox, so a second face would be a second person whom one mailbox looks up.
 const PROVED_FACES_MAX: usize = 1;
-/// Maximum number of different faces with one contact that nobody has proved, for two who share a device.
+/// Maximum number of different faces with one contact that no guest has proved, for two who share a device.
 const UNPROVED_FACES_MAX: usize = 2;
 
 /// The outcome of a verification.

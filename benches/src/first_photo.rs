@@ -1,5 +1,5 @@
-//! Measures the time from a guest's last accepted camera frame to the first photo on the screen, in an event
-//! with many faces.
+//! Measures the times from a guest's link, and from the last accepted camera frame, to the first photo on the
+//! screen, in an event with many faces; and how many guests get to their photos.
 //!
 //! The real service, Debian's Chromium and this program run on one machine and compete for its cores. The
 //! guest is a synthetic head made of a real photo, which turns as the page instructs; the other faces of the
@@ -36,8 +36,24 @@ pub struct FirstPhotoArgs {
     /// Number of guests, who arrive one after another
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     guests: u32,
+    /// How guests prove who they are
+    #[arg(long, value_enum, default_value_t = Proof::Selfie)]
+    proof: Proof,
+    /// Seconds after the registration at which a guest reads the code
+    #[arg(long, default_value_t = 5)]
+    mail_s: u32,
     #[command(flatten)]
     program: Program,
+}
+
+/// The values of an event's `guest_proof`.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+enum Proof {
+    Selfie,
+    ContactCode,
+    GuestList,
 }
 
 #[derive(Serialize)]
@@ -45,17 +61,31 @@ struct FirstPhotoReport {
     faces: usize,
     /// Duration of updating index and people for all faces, seconds.
     settled_s: f64,
+    proof: Proof,
     /// The guests in order of arrival; the first one arrived before the collection was open.
     guests: Vec<Run>,
 }
 
-/// The times of one guest, measured from the start of the request with the last accepted frame.
 #[derive(Deserialize, Serialize)]
-struct Run {
+#[serde(untagged)]
+enum Run {
+    Found(Times),
+    Lost {
+        /// Why the guest did not get to the photos.
+        failed: String,
+    },
+}
+
+/// The times of one guest. The first two are measured from the start of the request with the last accepted
+/// frame; with a code, they contain the time to enter it.
+#[derive(Deserialize, Serialize)]
+struct Times {
     /// Milliseconds until the end of the response that confirms the verification.
     judged_ms: f64,
     /// Milliseconds until the first photo was painted.
     on_screen_ms: f64,
+    /// Milliseconds from opening the link until the first photo was painted. The guest types and reads at once.
+    from_link_ms: f64,
 }
 
 pub fn run(setup: &Setup, args: &FirstPhotoArgs) -> Result<()> {
@@ -69,15 +99,21 @@ pub fn run(setup: &Setup, args: &FirstPhotoArgs) -> Result<()> {
         album.upload(name, &std::fs::read(sample(name))?);
     }
     album.wait_until_indexed();
+    let proof = json!({ "guest_proof": args.proof });
+    owner.client.patch(&album.path(""), &proof).is(200);
+    if args.proof == Proof::GuestList {
+        let contacts: Vec<_> = (0..args.guests).map(contact).collect();
+        owner.client.post(&album.path("/guest-list"), &json!({ "contacts": contacts })).is(200);
+    }
     let created = owner.client.post(&album.path("/guest-links"), &json!({ "name": "Door" }));
     let link = created.is(201).field("url");
     let (_, token) = link.split_once("/g/").context("the guest link has no token")?;
     service.stop();
     let (faces, settled_s) = fill(&service, &event, args.faces)?;
     service.restart();
-    let guests = guests(&service, token, args.guests)?;
+    let guests = guests(&service, token, args)?;
     service.stop();
-    show(setup, &FirstPhotoReport { faces, settled_s, guests })
+    show(setup, &FirstPhotoReport { faces, settled_s, proof: args.proof, guests })
 }
 
 /// Adds synthetic faces to `event` until the event has at least `faces_min`. Returns the number of faces, and
@@ -99,8 +135,13 @@ fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)
     Ok((faces, settled_s))
 }
 
-/// Verifies `guests` guests in the browser, one after another, by the link with `token`.
-fn guests(service: &Service, token: &str, guests: u32) -> Result<Vec<Run>> {
+/// Returns the address of a guest, as in `browser/first_photo.mjs`.
+fn contact(number: u32) -> String {
+    format!("guest{number}@mail.example")
+}
+
+/// Verifies the guests in the browser, one after another, by the link with `token`.
+fn guests(service: &Service, token: &str, args: &FirstPhotoArgs) -> Result<Vec<Run>> {
     let head = head_of(HEAD_PHOTO);
     let poses = Poses::new(&service.sandbox.path("poses"));
     let figures = service.sandbox.path("figures.json");
@@ -112,7 +153,9 @@ fn guests(service: &Service, token: &str, guests: u32) -> Result<Vec<Run>> {
         "cannot": [],
         "live": service.sandbox.path("live.y4m"),
         "photos": GUEST_PHOTOS.len(),
-        "runs": guests,
+        "runs": args.guests,
+        "mail_ms": 1000 * args.mail_s,
+        "outbox": service.sandbox.data().join("outbox"),
         "figures": figures,
     });
     browser::run("first_photo", input);
@@ -124,12 +167,30 @@ fn show(setup: &Setup, report: &FirstPhotoReport) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let FirstPhotoReport { faces, settled_s, guests } = report;
-    println!("{faces} faces; index and people updated in {settled_s:.1} s");
-    println!("{:>8}  {:>11}  {:>20}", "guest", "verified ms", "photo on screen ms");
-    for (nth, Run { judged_ms, on_screen_ms }) in guests.iter().enumerate() {
+    println!("{} faces; index and people updated in {:.1} s", report.faces, report.settled_s);
+    println!(
+        "{:>8}  {:>11}  {:>20}  {:>12}",
+        "guest", "verified ms", "photo on screen ms", "from link ms"
+    );
+    let mut from_link = Vec::new();
+    for (nth, run) in report.guests.iter().enumerate() {
         let name = if nth == 0 { "first".to_owned() } else { (nth + 1).to_string() };
-        println!("{name:>8}  {judged_ms:>11.0}  {on_screen_ms:>20.0}");
+        match run {
+            Run::Found(Times { judged_ms, on_screen_ms, from_link_ms }) => {
+                println!(
+                    "{name:>8}  {judged_ms:>11.0}  {on_screen_ms:>20.0}  {from_link_ms:>12.0}"
+                );
+                from_link.push(*from_link_ms);
+            }
+            Run::Lost { failed } => println!("{name:>8}  {failed}"),
+        }
+    }
+    from_link.sort_by(f64::total_cmp);
+    if let Some(median) = from_link.get(from_link.len() / 2) {
+        let (found, all) = (from_link.len(), report.guests.len());
+        println!(
+            "{found} of {all} guests got to their photos; median from the link {median:.0} ms"
+        );
     }
     Ok(())
 }

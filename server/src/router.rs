@@ -72,7 +72,7 @@ fn table(api: Api) -> Api {
         .add(SignedIn,                      routes!(account::routes::me, account::routes::change))
         .add(SignedIn,                      routes!(crate::api::export::account::export))
         .add(SignedIn,                      routes!(account::routes::change_password))
-        .add(SignedIn,                      routes!(account::routes::sessions))
+        .add(SignedIn,                      routes!(account::routes::sessions, account::routes::end_others))
         .add(SignedIn,                      routes!(account::routes::end))
         .add(SignedIn,                      routes!(account::second_factor::begin, account::second_factor::confirm, account::second_factor::remove))
         .add(SignedIn,                      routes!(account::second_factor::renew_recovery_codes))

@@ -99,15 +99,22 @@ await until("new codes", async () => (await page.textContent("#factor-said")).in
 await changeFactor(codes[1], "remove");
 await waitForOutcome("factor-change", "password or the code is wrong");
 await changeFactor(await page.textContent("#recovery-codes code"), "remove");
-await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned off.");
+await until("the factor", async () => (await page.textContent("#factor-said")) .startsWith("Turned off."));
 const [phone, tablet] = [await newPage(browser), await newPage(browser)];
 for (const elsewhere of [phone, tablet]) await signIn(elsewhere, fresh);
 await visit(page, "/studio/me");
 await until("the sessions", async () => (await page.$$("#sessions li")).length === 3);
+// Sessions end with the password only.
+await page.click("#sessions li:has(button) button");
+await page.fill("#sessions-password", "not the password");
+await page.click("#sessions li:has(button) button");
+await until("a refusal", async () => (await page.textContent("#sessions-said")).includes("password is wrong"));
+assert.equal((await page.$$("#sessions li")).length, 3);
+await page.fill("#sessions-password", fresh);
 await page.click("#sessions li:has(button) button");
 await until("one session less", async () => (await page.$$("#sessions li")).length === 2);
-await page.click("#end-others");
-await page.click("#ask-yes");
+await page.fill("#sessions-password", fresh);
+await page.click("#end-sessions [type=submit]");
 await until("only the current session", async () => (await page.$$("#sessions li")).length === 1);
 for (const elsewhere of [phone, tablet]) {
   await elsewhere.goto("/studio");

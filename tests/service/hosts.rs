@@ -68,6 +68,26 @@ fn only_requests_to_this_service_are_answered() {
     assert_eq!(send(&address, "GET /healthz HTTP/1.0", &["Host: evil.example"]).0, 421);
 }
 
+/// HSTS is sent on encrypted connections, with the subdomains if the operator says that they are ours.
+#[test]
+fn subdomains_are_encrypted_only_on_request() {
+    for (setting, expected) in
+        [(None, "max-age=63072000\r\n"), (Some("true"), "max-age=63072000; includeSubDomains\r\n")]
+    {
+        let chosen = setting.map(|on| ("PICPICK_HSTS_SUBDOMAINS", on.to_owned()));
+        let environment = chosen.into_iter().collect();
+        let service = Service::start_with(sandbox!(), environment);
+        let (address, get) = (host_of(&service), "GET /healthz HTTP/1.1");
+        let host = format!("Host: {address}");
+        let (_, plain) = send(&address, get, &[&host]);
+        assert!(!plain.contains("strict-transport-security"), "{plain}");
+        // A trusted proxy says that the client's connection is encrypted.
+        let (status, answer) = send(&address, get, &[&host, "X-Forwarded-Proto: https"]);
+        let header = format!("strict-transport-security: {expected}");
+        assert!(status == 204 && answer.contains(&header), "{answer}");
+    }
+}
+
 #[test]
 fn the_metrics_have_the_same_hosts_and_the_operator_adds_others() {
     let environment = vec![

@@ -5,6 +5,7 @@ mod account;
 mod album;
 mod audit_and_receipts;
 mod audit_chain;
+mod authentication_audit;
 mod browser_data;
 mod compat;
 mod coverage;

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use picpick_tests::guest::let_in;
 use picpick_tests::{Database, Service, service};
 use serde_json::json;
 use ureq::Agent;
 use ureq::http::HeaderMap;
+
+use crate::guest::Scene;
+use crate::guest::limits::face_of;
 
 /// Maximum size of a guest's page and its assets, uncompressed, without photos, bytes.
 const GUEST_PAGE_BYTES_MAX: usize = 150 << 10;
@@ -51,7 +55,13 @@ impl Reader {
     }
 
     fn get(&self, path: &str) -> Read {
-        let mut answer = self.agent.get(format!("{}{path}", self.address)).call().unwrap();
+        self.get_as(path, "")
+    }
+
+    /// Gets a page with a cookie, `NAME=VALUE`.
+    fn get_as(&self, path: &str, cookie: &str) -> Read {
+        let request = self.agent.get(format!("{}{path}", self.address)).header("cookie", cookie);
+        let mut answer = request.call().unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Read { status, headers, text: answer.body_mut().read_to_string().unwrap() }
     }
@@ -179,4 +189,36 @@ fn guest_pages_are_strict_and_small() {
         ["/g/ppq_x", "/g/y", "/g/ppq_x/ask"].map(|path| reader.get(path)).into();
     assert!(closed.iter().all(|read| read.status == 404 && read.text == closed[0].text));
     assert_eq!(reader.get("/g").status, 401);
+}
+
+/// A guest who erases their faces is asked, in each language, whether to be kept out of later photos, and is told
+/// that the template stays for this.
+#[test]
+fn the_guest_page_offers_to_stay_out_of_later_photos() {
+    let service = service!(Database::Sqlite);
+    let scene = Scene::of(&service, &["obama.jpg"]);
+    let guest = let_in(&service, &scene.owner, &scene.album.event, &face_of(&scene, "obama.jpg"));
+    let reader = Reader::new(&service);
+    let cookie = guest.cookie().unwrap();
+    for (language, label, template) in [
+        ("en", "keep me out of photos that are added later", "your face template is not deleted"),
+        ("hi", "बाद में जुड़ने वाली फ़ोटो से भी मुझे बाहर रखें", "आपका फ़ेस टेम्पलेट नहीं मिटाया जाता"),
+    ] {
+        let page = reader.get_as(&format!("/g?lang={language}"), cookie);
+        assert_eq!(page.status, 200);
+        if language == "en" {
+            is_strict("/g", &page);
+        }
+        let (_, dialog) = page.text.split_once("id=\"with-faces\"").expect("the choice of faces");
+        let (_, choice) = dialog.split_once("id=\"keep-out\"").expect("the choice to stay out");
+        let (tag, after) = choice.split_once('>').unwrap();
+        assert!(
+            tag.contains("disabled") && !tag.contains("checked"),
+            "not chosen in advance: {tag}"
+        );
+        assert!(after.contains(label) && after.contains(template), "{language}: {after}");
+        assert!(after.contains("id=\"gone-kept-out\""));
+    }
+    let script = reader.get("/assets/guest_settings.js").text;
+    assert!(script.contains("&opt_out=${"), "the page sends the choice");
 }

@@ -1,6 +1,7 @@
 //! Checks the house rules on this source tree, one test per rule. The rules are functions of a path and a
 //! text in the modules below, each with a test that shows that it can fail; this file only reads the tree.
 
+mod bounds;
 mod deployment;
 mod docs;
 mod imports;
@@ -161,6 +162,16 @@ fn the_engine_prints_nothing() {
 #[test]
 fn unsafe_is_listed_and_explained() {
     check_sources(layering::unsafe_code);
+}
+
+#[test]
+fn long_answers_hold_places() {
+    check_sources(bounds::places);
+}
+
+#[test]
+fn throttles_are_no_counts_of_rows() {
+    check_sources(bounds::throttles);
 }
 
 #[test]

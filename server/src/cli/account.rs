@@ -4,6 +4,7 @@ use picpick_engine::DataDir;
 use serde::Serialize;
 
 use super::context::Context;
+use super::format;
 use super::report::{Report, reason};
 use super::table::Table;
 use crate::api::account::operator;
@@ -28,6 +29,11 @@ password alone opens it. All sessions of the account end, and the service mails
 its owner.
 
 With --json: {\"email\", \"done\"}.";
+const END_SESSIONS_AFTER: &str = "\
+The users sign in again. API keys, guests and visitors of albums are not
+affected, and neither are passwords: 'picpick account reset' replaces one.
+
+With --json: {\"ended\"}.";
 const PERMIT_AFTER: &str = "\
 A member of a whole studio may create studios; a member of single events may
 not, unless this command permits it. Studios that exist are not affected.
@@ -50,6 +56,16 @@ pub enum AccountCommand {
     ResetSecondFactor {
         /// Address of the account
         email: String,
+    },
+    /// End the sessions of a user, or of all users
+    #[command(after_help = END_SESSIONS_AFTER)]
+    EndSessions {
+        /// Address of the account
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        email: Option<String>,
+        /// End the sessions of all users
+        #[arg(long)]
+        all: bool,
     },
     /// Permit a member of single events to create studios
     #[command(after_help = PERMIT_AFTER)]
@@ -107,6 +123,11 @@ struct ChangeDocument {
     done: bool,
 }
 
+#[derive(Serialize)]
+struct EndedDocument {
+    ended: usize,
+}
+
 /// The service's database, and the data folder whose keyring authenticates audit entries and seals mails.
 struct ServiceData {
     db: Db,
@@ -151,6 +172,14 @@ impl ServiceData {
                      gets a mail about it, and\nsigns in with the password alone.\n"
                 );
                 Report::new(&ChangeDocument { email, done: true }, text)
+            }
+            AccountCommand::EndSessions { email, all: _ } => {
+                let email = email.as_deref().map(address).transpose()?;
+                let ended =
+                    operator::end_sessions(&self.db, email.as_deref()).await.map_err(reason)?;
+                let of = email.unwrap_or_else(|| "all accounts".to_owned());
+                let text = format!("Ended {} of\n{of}.\n", format::count(ended, "session"));
+                Report::new(&EndedDocument { ended }, text)
             }
             AccountCommand::PermitStudios { email, withdraw } => {
                 let email = address(email)?;

@@ -52,6 +52,10 @@ pub struct RawService {
         value_delimiter = ','
     )]
     trusted_proxies: Vec<IpAddr>,
+    /// On encrypted connections, tell browsers to use encrypted connections only for all subdomains of the
+    /// service's host, too; all of them must serve HTTPS
+    #[arg(long, env = "PICPICK_HSTS_SUBDOMAINS", hide_short_help = true)]
+    hsts_subdomains: bool,
     /// Store photos in a bucket instead of the data folder; credentials as for 'picpick backup'
     #[arg(long, env = "PICPICK_PHOTO_STORE", value_name = "s3://BUCKET/PREFIX")]
     photo_store: Option<String>,
@@ -111,6 +115,7 @@ impl RawService {
             database: database()?,
             tls: self.tls_cert.zip(self.tls_key),
             trusted_proxies: self.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
+            hsts_subdomains: self.hsts_subdomains,
             bucket,
             index_jobs: self.index_jobs.map_or(cores.saturating_sub(1).max(1), usize::from),
             photo_bytes_max: DecodeLimits::default().file_bytes_max,

@@ -27,6 +27,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether browsers use encrypted connections only for all subdomains of the service's host, too.
+    pub hsts_subdomains: bool,
     /// Bucket for photos, with its access settings; `None`: the data folder.
     pub bucket: Option<(String, S3Config)>,
     /// Maximum number of photos indexed at the same time.

@@ -18,6 +18,8 @@ pub enum PlaceKind {
     Archive,
     /// An export for members of a studio.
     Export,
+    /// An export of a user's own account, which belongs to no studio.
+    AccountExport,
     /// An original that is larger than one piece.
     Download,
     /// A stream of events.
@@ -39,6 +41,7 @@ impl PlaceKind {
         match self {
             Self::Archive => Budget { all: 64, studio: 16 },
             Self::Export => Budget { all: 16, studio: 4 },
+            Self::AccountExport => Budget { all: 16, studio: 1 },
             Self::Download => Budget { all: 256, studio: 64 },
             Self::Stream => Budget { all: 6000, studio: 2000 },
         }
@@ -49,6 +52,7 @@ impl PlaceKind {
         match self {
             Self::Archive => "archives",
             Self::Export => "exports",
+            Self::AccountExport => "account_exports",
             Self::Download => "downloads",
             Self::Stream => "streams",
         }
@@ -75,7 +79,7 @@ pub struct Places(Arc<Mutex<Held>>);
 struct Held {
     all: HashMap<PlaceKind, usize>,
     by_studio: HashMap<(PlaceKind, String), usize>,
-    /// The sessions, or callers with events, that an archive or export is sent to.
+    /// The sessions, users, or callers with events, that an archive or export is sent to.
     holders: HashSet<String>,
 }
 
@@ -176,8 +180,14 @@ mod tests {
     /// One studio leaves places for the others, and all studios together leave a first one for each.
     #[test]
     fn a_studio_cannot_take_the_places_of_others() {
-        for kind in [PlaceKind::Archive, PlaceKind::Export, PlaceKind::Download, PlaceKind::Stream]
-        {
+        let kinds = [
+            PlaceKind::Archive,
+            PlaceKind::Export,
+            PlaceKind::AccountExport,
+            PlaceKind::Download,
+            PlaceKind::Stream,
+        ];
+        for kind in kinds {
             let (places, budget) = (Places::default(), kind.budget());
             let fill = |studio: &str| -> Vec<Place> {
                 std::iter::from_fn(|| places.take(kind, studio).ok()).collect()

@@ -1,47 +1,30 @@
-//! Streams ZIP archives: an archive is built while its client takes it, with at most 4 pieces of 1 MiB in memory.
-//! A slow client occupies no thread.
-//!
-//! An error cuts the connection, so that the client cannot take an incomplete archive for a complete one.
+//! Streams ZIP archives, which are built while their clients take them (`piece_stream.rs`).
 
 use std::collections::HashSet;
 use std::future::Future;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::stream;
 use parking_lot::Mutex;
-use tokio::sync::mpsc::{Sender, channel};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::file_name::FileName;
-use super::long_answer::with_pieces;
+use super::piece_stream::{self, ByteSink, PIECE_BYTES, PieceSender};
 use super::places::Place;
 use super::visible_text::visible;
 use crate::error::{ApiError, Result};
-
-/// Least size of a piece except the last one, bytes (256 KiB). A piece has at most as much more as its caller
-/// writes at once.
-const PIECE_BYTES: usize = 256 << 10;
 
 /// The writer of an archive in progress.
 pub struct ZipStream {
     zip: ZipWriter<StreamWriter<Buffer>>,
     buffer: Buffer,
-    send: Sender<Piece>,
+    pieces: PieceSender,
 }
 
-/// A piece of an archive.
-enum Piece {
-    Bytes(Bytes),
-    /// The archive is complete.
-    End,
-}
-
-/// The bytes that are written and not sent.
+/// The bytes that the archive's format has added and that are not sent.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
 
@@ -66,48 +49,33 @@ impl ZipStream {
         self.zip.start_file(name, options).map_err(ApiError::internal)
     }
 
-    /// Appends to the file that was begun last. Waits until the client has taken the pieces before.
-    ///
-    /// # Errors
-    /// - `Internal` if the client has disconnected.
-    pub async fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        for part in bytes.chunks(PIECE_BYTES) {
-            self.zip.write_all(part)?;
-            self.send_at_least(PIECE_BYTES).await?;
-        }
-        Ok(())
-    }
-
     /// Adds a file.
     pub async fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.begin(name)?;
         self.append(bytes).await
     }
 
-    /// Sends the bytes that wait, if they are at least `least`.
-    async fn send_at_least(&self, least: usize) -> Result<()> {
-        let piece = {
-            let mut waiting = self.buffer.0.lock();
-            if waiting.len() < least {
-                return Ok(());
-            }
-            std::mem::replace(&mut *waiting, Vec::with_capacity(PIECE_BYTES))
-        };
-        self.send(Piece::Bytes(piece.into())).await
+    async fn flush(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut *self.buffer.0.lock());
+        self.pieces.append(&waiting).await
     }
 
-    async fn send(&self, piece: Piece) -> Result<()> {
-        let gone = |_| ApiError::internal("the client has disconnected or reads too slowly");
-        self.send.send(piece).await.map_err(gone)
-    }
-
-    async fn finish(self) -> Result<()> {
-        let Self { zip, buffer, send } = self;
+    async fn finish(mut self) -> Result<PieceSender> {
+        self.flush().await?;
+        let Self { zip, buffer, mut pieces } = self;
         zip.finish().map_err(ApiError::internal)?;
         let rest = std::mem::take(&mut *buffer.0.lock());
-        for piece in [Piece::Bytes(rest.into()), Piece::End] {
-            let gone = |_| ApiError::internal("the client has disconnected");
-            send.send(piece).await.map_err(gone)?;
+        pieces.append(&rest).await?;
+        Ok(pieces)
+    }
+}
+
+impl ByteSink for ZipStream {
+    /// Appends to the file that was begun last.
+    async fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        for part in bytes.chunks(PIECE_BYTES) {
+            self.zip.write_all(part)?;
+            self.flush().await?;
         }
         Ok(())
     }
@@ -123,33 +91,15 @@ pub fn respond<F>(
 where
     F: Future<Output = Result<ZipStream>> + Send + 'static,
 {
-    let (send, receive) = channel(1);
-    let buffer = Buffer::default();
-    let zip = ZipWriter::new_stream(buffer.clone());
-    let archive = ZipStream { zip, buffer, send };
-    tokio::spawn(async move {
-        let written = match fill(archive).await {
-            Ok(archive) => archive.finish().await,
-            Err(failure) => Err(failure),
-        };
-        if let Err(failure) = written {
-            tracing::warn!(reason = failure.reason(), "archive aborted");
-        }
-    });
-    let pieces = stream::unfold(Some(receive), |receive| async move {
-        let mut receive = receive?;
-        match receive.recv().await {
-            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(receive))),
-            Some(Piece::End) => None,
-            // An error in the body cuts the connection.
-            None => Some((Err(io::Error::other("the archive was aborted")), None)),
-        }
-    });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
     ];
-    with_pieces(headers.into_response(), place, pieces)
+    piece_stream::respond(headers.into_response(), place, move |pieces| async move {
+        let buffer = Buffer::default();
+        let zip = ZipWriter::new_stream(buffer.clone());
+        fill(ZipStream { zip, buffer, pieces }).await?.finish().await
+    })
 }
 
 /// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces

@@ -2,4 +2,5 @@ mod email;
 mod lockout;
 mod operator;
 mod secrets;
+mod sessions;
 pub mod sign_in;

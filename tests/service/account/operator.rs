@@ -11,6 +11,7 @@ use super::sign_in::{code, with_second_factor};
 on_both_databases!(
     a_lost_second_factor_is_removed,
     a_forgotten_password_is_replaced,
+    sessions_of_one_or_of_all_users_end,
     accounts_are_listed_and_unknown_ones_named,
 );
 
@@ -53,6 +54,33 @@ fn a_lost_second_factor_is_removed(service: Service) {
     let own = member.try_sign_in(&member.password, Some(&code(&app, 0))).is(201).cookie();
     let proof = json!({ "password": member.password });
     member.client.with_cookie(&own).post("/me/second-factor", &proof).is(201);
+}
+
+fn sessions_of_one_or_of_all_users_end(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let member = service.member(&owner, &studio, "viewer", None);
+    let key = owner.new_key(&studio, "viewer", None).is(201).field("key");
+    let keyed = owner.client.with_key(&key);
+    let (second, theirs) = (owner.sign_in(), member.sign_in());
+    let ended = done(&service, &["end-sessions", &owner.email.to_uppercase()]);
+    assert!(ended.stdout.contains("2 sessions"), "{ended:?}");
+    for session in [&owner.client, &second] {
+        session.get("/me").fails(401, "unauthenticated");
+    }
+    theirs.get("/me").is(200);
+    keyed.get(&format!("/studios/{studio}")).is(200);
+    assert_eq!(audited(&service, "sessions_end", &owner.id), 1);
+    let again = owner.sign_in();
+    assert_eq!(service.run(&["account", "end-sessions"]).status, 2, "of whom is not said");
+    assert_eq!(service.run(&["account", "end-sessions", &owner.email, "--all"]).status, 2);
+    service.run(&["account", "end-sessions", &new_email()]).failed(1);
+    done(&service, &["end-sessions", "--all"]);
+    for session in [&again, &theirs, &member.client] {
+        session.get("/me").fails(401, "unauthenticated");
+    }
+    assert_eq!(audited(&service, "sessions_end", ""), 1);
+    assert_eq!(service.run(&["audit", "verify"]).status, 0);
 }
 
 fn a_forgotten_password_is_replaced(service: Service) {

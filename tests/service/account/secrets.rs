@@ -49,6 +49,8 @@ const TABLE: &[(&str, &[(&str, Guard)])] = &[
         "PUT /me/password",
         &[("code", Guard::Lockout), ("current", Guard::Lockout), ("new", Guard::Sets)],
     ),
+    ("DELETE /me/sessions", &[("password", Guard::Lockout)]),
+    ("DELETE /me/sessions/{session}", &[("password", Guard::Lockout)]),
     ("POST /me/second-factor", &[("code", Guard::Lockout), ("password", Guard::Lockout)]),
     ("PUT /me/second-factor", &[("code", Guard::Lockout)]),
     ("DELETE /me/second-factor", &[("code", Guard::Lockout), ("password", Guard::Lockout)]),
@@ -289,6 +291,15 @@ impl World {
                     let path = format!("/studios/{}/keys", self.studio);
                     let body = json!({ "name": "K", "role": "viewer", "password": new_password() });
                     client.post(&path, &body)
+                }),
+            ),
+            target(
+                "the password for the end of sessions",
+                (10, 900),
+                &self.guarded.client,
+                Box::new(|client: &Client| {
+                    let body = json!({ "password": new_password() });
+                    client.json("DELETE", "/me/sessions", Some(&body))
                 }),
             ),
             target(

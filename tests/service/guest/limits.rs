@@ -42,6 +42,11 @@ pub fn mails_and_requests_are_limited(service: Service) {
     let ticket = token_in(&mail, "ppt_");
     service.client().post("/guest/notifications/confirm", &json!({ "token": ticket })).is(204);
     assert_eq!(wish(true), "on");
+    // A followed link gives the e-mail back: the guest who turns e-mails off and on again gets another one.
+    assert_eq!((wish(false), wish(true)), ("off".into(), "pending".into()));
+    wait_until("another e-mail", || letters(&service, "g/notify#").len() == 2);
+    let unanswered = "SELECT COUNT(*) FROM quotas WHERE subject LIKE 'unanswered:%'";
+    assert_eq!(service.number(unanswered), 1, "the wait is a quota, which a restart forgets not");
     // A contact whose requests are accepted repeatedly gets three e-mails.
     let (outside, contact) = (service.client(), new_email());
     service.remember(&contact);

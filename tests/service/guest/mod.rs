@@ -4,7 +4,7 @@
 //! `PICPICK_TEST_FORGED` sets the number of forged tokens, links and ids (default: 300).
 
 pub mod erasure;
-mod limits;
+pub mod limits;
 mod own_data;
 mod proof;
 mod replays;
@@ -68,16 +68,16 @@ on_both_databases!(
 const PHOTOS: [&str; 4] = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample4.jpg"];
 
 /// An event with photos and a link for guests.
-struct Scene {
-    owner: Person,
-    album: Album,
-    token: String,
+pub struct Scene {
+    pub owner: Person,
+    pub album: Album,
+    pub token: String,
     /// The photos' ids, in the order of their names.
-    ids: Vec<String>,
+    pub ids: Vec<String>,
 }
 
 impl Scene {
-    fn of(service: &Service, photos: &[&str]) -> Self {
+    pub fn of(service: &Service, photos: &[&str]) -> Self {
         let owner = service.owner();
         let event = owner.new_event(&owner.studio(), "Wedding");
         let token = new_link(&owner, &event);

@@ -2,6 +2,7 @@
 //! others their share. Each scenario runs on SQLite and on PostgreSQL.
 
 mod answers;
+mod documents;
 mod figures;
 mod hashes;
 mod quotas;
@@ -10,6 +11,10 @@ mod turns;
 use answers::{
     a_studio_keeps_exports_while_visitors_hold_its_archives, exports_hold_places_until_their_end,
     slow_readers_of_one_album_block_no_other_studio, unread_originals_block_no_other_studio,
+};
+use documents::{
+    an_account_export_holds_a_place, an_export_of_many_rows_needs_little_memory,
+    every_long_answer_is_bounded,
 };
 use figures::{figures_are_true_after_any_order_of_work, wrong_figures_are_repaired};
 use hashes::{a_flood_of_invitations_refuses_no_sign_in, a_flood_of_pins_refuses_no_sign_in};
@@ -32,6 +37,9 @@ on_both_databases!(
     a_studio_keeps_exports_while_visitors_hold_its_archives,
     slow_readers_of_one_album_block_no_other_studio,
     unread_originals_block_no_other_studio,
+    every_long_answer_is_bounded,
+    an_account_export_holds_a_place,
+    an_export_of_many_rows_needs_little_memory,
     a_flood_of_invitations_refuses_no_sign_in,
     a_flood_of_pins_refuses_no_sign_in,
     a_photo_of_another_studio_is_indexed_while_many_wait,

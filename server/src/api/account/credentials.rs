@@ -32,10 +32,30 @@ pub struct GivenCredentials<'a> {
     pub code: Option<&'a str>,
 }
 
+/// What a complete proof used beside the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactorUse {
+    /// The account requires no code.
+    None,
+    App,
+    RecoveryCode,
+}
+
+impl SecondFactorUse {
+    /// Returns the factors of a proof with the password, for the detail of an audit entry.
+    pub fn with_password(self) -> &'static str {
+        match self {
+            Self::None => "password",
+            Self::App => "password, app",
+            Self::RecoveryCode => "password, recovery code",
+        }
+    }
+}
+
 /// The result of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    Complete,
+    Complete(SecondFactorUse),
     /// The password is right, and the account requires a code, which is missing.
     CodeMissing,
     /// The account is unknown, or the password or the code is wrong.
@@ -91,11 +111,11 @@ pub async fn prove(
             .await?;
         let Some(account) = account.filter(|_| right) else { return Ok(None) };
         match given.code {
-            _ if !account.has_second_factor => Ok(Some(Proof::Complete)),
+            _ if !account.has_second_factor => Ok(Some(Proof::Complete(SecondFactorUse::None))),
             None => Ok(Some(Proof::CodeMissing)),
             Some(code) => {
-                let right = consume_code(app, &counted, account, code).await?;
-                Ok(right.then_some(Proof::Complete))
+                let used = consume_code(app, &counted, account, code).await?;
+                Ok(used.map(Proof::Complete))
             }
         }
     })
@@ -114,8 +134,8 @@ pub async fn prove_code(
     code: &str,
 ) -> Result<Proof> {
     let outcome = attempt(&app.db, guess, async |counted| {
-        let right = consume_code(app, &counted, account, code).await?;
-        Ok(right.then_some(Proof::Complete))
+        let used = consume_code(app, &counted, account, code).await?;
+        Ok(used.map(Proof::Complete))
     })
     .await;
     conclude(app, guess.secret, Some(account), outcome).await
@@ -130,7 +150,7 @@ async fn conclude(
     outcome: Result<Option<Proof>>,
 ) -> Result<Proof> {
     let proof = outcome.map(|proof| proof.unwrap_or(Proof::Wrong));
-    if !matches!(proof, Ok(Proof::Complete | Proof::CodeMissing)) {
+    if !matches!(proof, Ok(Proof::Complete(_) | Proof::CodeMissing)) {
         report_guessing(app, account);
     }
     if matches!(proof, Ok(Proof::Wrong)) {
@@ -139,20 +159,22 @@ async fn conclude(
     proof
 }
 
-/// Consumes a code of the authenticator app or a recovery code. Returns whether the code was right and unused.
+/// Consumes a code of the authenticator app or a recovery code. Returns which of them it was; `None` if the code was
+/// wrong or used.
 async fn consume_code(
     app: &App,
     counted: &CountedAttempt,
     account: &StoredCredentials,
     code: &str,
-) -> Result<bool> {
+) -> Result<Option<SecondFactorUse>> {
     if let Some(step) = totp::check(app, counted, account, code)? {
         let mut tx = app.db.write().await?;
         let consumed = consume_step(&mut tx, &account.user, step).await?;
         tx.commit().await?;
-        return Ok(consumed);
+        return Ok(consumed.then_some(SecondFactorUse::App));
     }
-    recovery_codes::consume(app, counted, account, code).await
+    let consumed = recovery_codes::consume(app, counted, account, code).await?;
+    Ok(consumed.then_some(SecondFactorUse::RecoveryCode))
 }
 
 /// Consumes a TOTP time step. Returns `false` if it is not later than the last consumed step: of two

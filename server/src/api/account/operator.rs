@@ -112,6 +112,26 @@ pub async fn permit_studios(db: &Db, email: &str, permitted: bool) -> Result<()>
     Ok(tx.commit().await?)
 }
 
+/// Ends all sessions of the account with the address `email`, or of all accounts. API keys stay valid. Returns the
+/// number of ended sessions.
+///
+/// # Errors
+/// - `NotFound` if no account has the address.
+pub async fn end_sessions(db: &Db, email: Option<&str>) -> Result<usize> {
+    let mut tx = db.write().await?;
+    let user = match email {
+        Some(email) => find(&mut tx, email).await?,
+        None => String::new(),
+    };
+    let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 OR $1 = ''")
+        .bind(&user)
+        .execute(&mut *tx)
+        .await?;
+    record(&mut tx, &user, "sessions_end").await?;
+    tx.commit().await?;
+    Ok(usize::try_from(ended.rows_affected()).unwrap_or(usize::MAX))
+}
+
 async fn find(tx: &mut Tx, email: &str) -> Result<String> {
     users::id_of_email(tx, email).await?.ok_or_else(|| {
         let detail = format!(

@@ -1,6 +1,7 @@
 //! Recovery codes: single-use codes that replace a code of the authenticator app if the device is lost.
 //!
-//! A code has 80 random bits, so a plain hash suffices for storage.
+//! A code has 140 random bits, so a plain hash suffices for storage. Codes of 80 bits from earlier versions stay
+//! valid until they are used or renewed.
 
 use sqlx::Row as _;
 
@@ -16,7 +17,7 @@ use crate::infra::rate_limit::CountedAttempt;
 /// Number of codes of an account.
 const CODES: usize = 10;
 /// Length of a code, characters of 5 bits; written in groups of 4.
-const LENGTH: usize = 16;
+const LENGTH: usize = 28;
 
 /// Replaces all codes of an account by new ones. Returns the new codes, which are not stored.
 ///
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn codes_differ_and_may_be_typed_in_any_case() {
         let (a, b) = (new_code().unwrap(), new_code().unwrap());
-        assert!(a != b && a.len() == 19, "{a} {b}");
+        assert!(a != b && a.len() == 34, "{a} {b}");
         assert_eq!(hash("u", &a), hash("u", &a.to_lowercase().replace('-', " ")));
         assert_ne!(hash("u", &a), hash("v", &a));
         assert_ne!(hash("u", &a), hash("u", &b));

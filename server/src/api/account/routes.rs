@@ -74,6 +74,14 @@ pub struct Me {
     pub recovery_codes: i64,
 }
 
+/// The password of a signed-in user, who ends sessions.
+#[derive(Deserialize, ToSchema)]
+pub struct OwnPassword {
+    /// The account's current password. No code of the second factor is needed.
+    #[schema(value_type = String, max_length = 200)]
+    password: Zeroizing<String>,
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct Session {
     pub id: String,
@@ -255,14 +263,29 @@ pub async fn delete_ended_sessions(app: &App) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Ends a session of the signed-in user.
+/// Ends all other sessions of the signed-in user. Requires the password.
+#[utoipa::path(delete, path = "/me/sessions", operation_id = "session_revoke_others", tag = "account",
+    request_body = OwnPassword, responses((status = 204)))]
+pub async fn end_others(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<OwnPassword>,
+) -> Result<StatusCode> {
+    service::sign_out_elsewhere(&app, &person, given.password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends a session of the signed-in user. Requires the password; `DELETE /session` ends the current session without
+/// it.
 #[utoipa::path(delete, path = "/me/sessions/{session}", operation_id = "session_revoke", tag = "account",
-    params(("session" = String, Path)), responses((status = 204)))]
+    params(("session" = String, Path)), request_body = OwnPassword, responses((status = 204)))]
 pub async fn end(
     State(app): State<App>,
     person: SignedIn,
     Path(session): Path<String>,
+    Body(given): Body<OwnPassword>,
 ) -> Result<StatusCode> {
+    service::check_own_password(&app, &person, given.password).await?;
     end_session(&app, &person.user, &session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -81,6 +81,7 @@ pub async fn begin(
     if begun.rows_affected() == 0 {
         return Err(conflict("The second factor is on already; remove it to set up another one."));
     }
+    service::record_own(&mut tx, &person.user, "second_factor_begin").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(SecondFactor { otpauth_url, qr_svg })))
 }
@@ -102,7 +103,8 @@ pub async fn confirm(
         return Err(conflict("The setup of a second factor has not begun; begin it first."));
     }
     let guess = service::guess_of(&person);
-    if credentials::prove_code(&app, guess, &account, &given.code).await? != Proof::Complete {
+    let proof = credentials::prove_code(&app, guess, &account, &given.code).await?;
+    if !matches!(proof, Proof::Complete(_)) {
         let detail = "The code is wrong, expired or already used; enter the app's next code.";
         return Err(ApiError::new(ErrorKind::Forbidden, detail));
     }

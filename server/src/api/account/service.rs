@@ -1,11 +1,11 @@
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use super::credentials::{self, GivenCredentials, Proof, StoredCredentials};
+use super::credentials::{self, GivenCredentials, Proof, SecondFactorUse, StoredCredentials};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::known_device::{DeviceCookie, ProvingClient};
-use crate::http::auth::{Role, SignedIn};
+use crate::http::auth::{Role, SESSION_COOKIE, SignedIn};
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::memberships::{self, MembershipRecord};
@@ -99,7 +99,7 @@ pub async fn finish_setup(
         AuditEvent { studio: &studio, actor: &actor, action: "setup", target: &user, detail: "" },
     )
     .await?;
-    let mut signed_in = begin_session(&mut tx, &user).await?;
+    let mut signed_in = begin_session(&mut tx, client, &user).await?;
     tx.commit().await?;
     let subject = sign_in_subject(&setup.email);
     signed_in.device_cookie = Some(device(app, client, &subject, &setup.password_hash).set(None)?);
@@ -124,9 +124,10 @@ pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
     Ok(membership.studio)
 }
 
-/// Creates a session of `user` with a new token. A sign-in never reuses an earlier session, which prevents
-/// session fixation.
-pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
+/// Creates a session of `user` with a new token, and ends the session that the browser had before. A sign-in never
+/// reuses an earlier session, which prevents session fixation.
+async fn begin_session(tx: &mut Tx, client: &ProvingClient, user: &str) -> Result<NewSession> {
+    end_earlier_session(tx, client).await?;
     let (token, now) = (new_token("ppc_")?, now_s());
     sqlx::query(
         "INSERT INTO sessions (id, token_hash, user_id, created_unix_s, seen_unix_s, expires_unix_s) \
@@ -141,6 +142,20 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
     .execute(&mut **tx)
     .await?;
     Ok(NewSession { user: user.to_owned(), device_cookie: None, token })
+}
+
+/// Ends the session whose cookie the client sent, of whatever account: the new session's cookie replaces this cookie,
+/// so that its user could not end the session any more.
+async fn end_earlier_session(tx: &mut Tx, client: &ProvingClient) -> Result<()> {
+    let Some(token) = client.cookie(SESSION_COOKIE) else { return Ok(()) };
+    let ended = sqlx::query("DELETE FROM sessions WHERE token_hash = $1 RETURNING user_id")
+        .bind(token_hash(token))
+        .fetch_optional(&mut **tx)
+        .await?;
+    match ended {
+        Some(row) => record_own(tx, &row.try_get::<String, _>("user_id")?, "sign_out").await,
+        None => Ok(()),
+    }
 }
 
 /// Returns the cookie by which the client's browser is known to the account with the lockout subject
@@ -183,8 +198,8 @@ pub async fn sign_in(
     let guess = device.guess(known.as_deref());
     let wrong = |detail: &str| Err(ApiError::new(ErrorKind::WrongCredentials, detail));
     match (credentials::prove(app, guess, account.as_ref(), given).await?, &account) {
-        (Proof::Complete, Some(account)) => {
-            let mut signed_in = new_session(app, &account.user).await?;
+        (Proof::Complete(used), Some(account)) => {
+            let mut signed_in = new_session(app, client, &account.user, used).await?;
             signed_in.device_cookie = Some(device.set(known)?);
             Ok(signed_in)
         }
@@ -195,11 +210,18 @@ pub async fn sign_in(
     }
 }
 
-/// Begins and records the session of a user who has proved the account.
-async fn new_session(app: &App, user: &str) -> Result<NewSession> {
+/// Begins the session of a user who has proved the account, and records it with the factors of the proof.
+async fn new_session(
+    app: &App,
+    client: &ProvingClient,
+    user: &str,
+    used: SecondFactorUse,
+) -> Result<NewSession> {
     let mut tx = app.db.write().await?;
-    let signed_in = begin_session(&mut tx, user).await?;
-    record_own(&mut tx, user, "sign_in").await?;
+    let signed_in = begin_session(&mut tx, client, user).await?;
+    let (actor, detail) = (format!("user:{user}"), used.with_password());
+    let deed = AuditEvent { studio: "", actor: &actor, action: "sign_in", target: user, detail };
+    audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
     Ok(signed_in)
 }
@@ -234,10 +256,63 @@ pub async fn reauthenticate(
     let account = account.ok_or_else(ApiError::not_found)?;
     let wrong = |detail: &str| Err(ApiError::new(ErrorKind::Forbidden, detail));
     match credentials::prove(app, guess_of(person), Some(&account), given).await? {
-        Proof::Complete => Ok(account),
+        Proof::Complete(_) => Ok(account),
         Proof::CodeMissing => wrong(CODE_MISSING),
         Proof::Wrong => wrong("The password or the code is wrong; check them and try again."),
     }
+}
+
+/// Checks the password of a signed-in user, who needs no code: one factor suffices to end sessions (ASVS 5.0, 7.5.2).
+///
+/// # Errors
+/// - `TooManyRequests` during a lockout.
+/// - `Forbidden` if the password is wrong.
+/// - `Busy` if too many passwords are being hashed.
+pub async fn check_own_password(
+    app: &App,
+    person: &SignedIn,
+    password: Zeroizing<String>,
+) -> Result<()> {
+    let account = StoredCredentials::of_user(app, &person.user).await?;
+    let account = account.ok_or_else(ApiError::not_found)?;
+    let given = GivenCredentials { password, code: None };
+    match credentials::prove(app, guess_of(person), Some(&account), given).await? {
+        Proof::Complete(_) | Proof::CodeMissing => Ok(()),
+        Proof::Wrong => {
+            let detail = "The password is wrong; check it and try again.";
+            Err(ApiError::new(ErrorKind::Forbidden, detail))
+        }
+    }
+}
+
+/// Ends all other sessions of a signed-in user.
+async fn end_other_sessions(tx: &mut Tx, person: &SignedIn) -> Result<u64> {
+    let ended = sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(&person.user)
+        .bind(&person.session)
+        .execute(&mut **tx)
+        .await?;
+    Ok(ended.rows_affected())
+}
+
+/// Ends all other sessions of a signed-in user, who proves the password again.
+///
+/// # Errors
+/// - The errors of [`check_own_password`].
+pub async fn sign_out_elsewhere(
+    app: &App,
+    person: &SignedIn,
+    password: Zeroizing<String>,
+) -> Result<()> {
+    check_own_password(app, person, password).await?;
+    let mut tx = app.db.write().await?;
+    let ended = end_other_sessions(&mut tx, person).await?;
+    let (user, actor) = (person.user.as_str(), format!("user:{}", person.user));
+    let detail = format!("sessions: {ended}");
+    let action = "sign_out_elsewhere";
+    let deed = AuditEvent { studio: "", actor: &actor, action, target: user, detail: &detail };
+    audit_log::record(&mut tx, deed).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Replaces a password. Ends all other sessions of the user and revokes pending links for a new e-mail
@@ -253,17 +328,13 @@ pub async fn set_password(
     current: GivenCredentials<'_>,
     new: Zeroizing<String>,
 ) -> Result<String> {
-    let (user, keep_session) = (person.user.as_str(), person.session.as_str());
+    let user = person.user.as_str();
     // The password is checked before `reauthenticate`, which consumes a code.
     check_password(&new, &[])?;
     let email = reauthenticate(app, person, current).await?.email;
     let hash = app.secret_hasher.hash(HashClass::Reauthentication, new, &[&email]).await?;
     let mut tx = app.db.write().await?;
-    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
-        .bind(user)
-        .bind(keep_session)
-        .execute(&mut *tx)
-        .await?;
+    end_other_sessions(&mut tx, person).await?;
     sqlx::query("DELETE FROM account_links WHERE kind = 'email' AND user_id = $1")
         .bind(user)
         .execute(&mut *tx)

@@ -17,6 +17,8 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
+use crate::infra::json_writer::JsonWriter;
+use crate::infra::piece_stream::ByteSink;
 
 /// A photo that a visitor has picked.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,15 +33,6 @@ pub struct Pick {
     /// The second sort key, for picks made in the same second.
     #[serde(skip)]
     key: String,
-}
-
-/// The picks and comments of one album, as the event's export contains them.
-#[derive(Serialize)]
-pub struct AlbumFeedback {
-    id: String,
-    name: String,
-    picks: Vec<Pick>,
-    comments: Vec<Comment>,
 }
 
 /// Whether a comment is resolved or open.
@@ -77,12 +70,16 @@ pub async fn picks(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Pick>>> {
     check_exists(&app, &grant, &album).await?;
+    picks_of(&app, &album, &paging).await.map(Json)
+}
+
+async fn picks_of(app: &App, album: &str, paging: &Paging) -> Result<Page<Pick>> {
     let list = PageQuery {
         select: PICKS,
-        values: &[BoundValue::Text(&album)],
+        values: &[BoundValue::Text(album)],
         order: ["k.created_unix_s", "k.photo_id || k.visitor_id"],
     };
-    app.db.page(&paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await.map(Json)
+    app.db.page(paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await
 }
 
 /// Lists the comments of an album's visitors, oldest first.
@@ -97,13 +94,17 @@ pub async fn comments(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Comment>>> {
     check_exists(&app, &grant, &album).await?;
+    comments_of(&app, &album, &paging).await.map(Json)
+}
+
+async fn comments_of(app: &App, album: &str, paging: &Paging) -> Result<Page<Comment>> {
     let list = PageQuery {
         select: COMMENTS,
-        values: &[BoundValue::Text(&album)],
+        values: &[BoundValue::Text(album)],
         order: ["c.created_unix_s", "c.id"],
     };
     let read = |row: &AnyRow| read_comment(row, "");
-    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
 /// Resolves or reopens a visitor's comment.
@@ -139,28 +140,43 @@ pub async fn resolve(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the picks and comments of all albums of an event.
-pub async fn of_event(app: &App, event: &str) -> Result<Vec<AlbumFeedback>> {
+/// Writes the picks and comments of all albums of an event as values of the open list.
+pub async fn write_of_event<S: ByteSink>(
+    app: &App,
+    event: &str,
+    json: &mut JsonWriter<'_, S>,
+) -> Result<()> {
     let albums =
         sqlx::query("SELECT id, name FROM albums WHERE event_id = $1 ORDER BY created_unix_s, id")
             .bind(event)
             .fetch_all(app.db.read())
             .await?;
-    let mut feedback = Vec::with_capacity(albums.len());
     for album in &albums {
         let id: String = album.try_get("id")?;
-        let all = |text: &str, order: &str| format!("{text} ORDER BY {order}");
-        let picks = all(PICKS, "k.created_unix_s, k.photo_id, k.visitor_id");
-        let picks = sqlx::query(&picks).bind(&id).fetch_all(app.db.read()).await?;
-        let comments = all(COMMENTS, "c.created_unix_s, c.id");
-        let comments = sqlx::query(&comments).bind(&id).fetch_all(app.db.read()).await?;
-        let read = |row: &AnyRow| read_comment(row, "");
-        feedback.push(AlbumFeedback {
-            name: album.try_get("name")?,
-            picks: picks.iter().map(read_pick).collect::<sqlx::Result<_>>()?,
-            comments: comments.iter().map(read).collect::<sqlx::Result<_>>()?,
-            id,
-        });
+        json.open_object().await?;
+        json.field("id", &id).await?;
+        json.field("name", &album.try_get::<String, _>("name")?).await?;
+        json.open_list("picks").await?;
+        let mut paging = Paging::of_all();
+        loop {
+            let page = picks_of(app, &id, &paging).await?;
+            json.items(&page.items).await?;
+            if !paging.advance(page) {
+                break;
+            }
+        }
+        json.close().await?;
+        json.open_list("comments").await?;
+        let mut paging = Paging::of_all();
+        loop {
+            let page = comments_of(app, &id, &paging).await?;
+            json.items(&page.items).await?;
+            if !paging.advance(page) {
+                break;
+            }
+        }
+        json.close().await?;
+        json.close().await?;
     }
-    Ok(feedback)
+    Ok(())
 }

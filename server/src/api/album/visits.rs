@@ -9,11 +9,15 @@ use crate::error::{ApiError, ErrorKind, Result, WorkChallenge};
 use crate::http::auth::known_device::{ProvingClient, VisitCookie};
 use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LINK_SESSION_ENDED, set_cookie};
 use crate::http::extract;
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::{Tx, events};
 use crate::infra::ids::{new_id, new_token, token_hash};
-use crate::infra::rate_limit::{delete_decayed_lockouts, proof_of_work};
+use crate::infra::rate_limit::{Quota, delete_decayed_lockouts, proof_of_work};
 
+/// Quota of audit entries of visits per link: 500, then one per minute. Beyond it, visits are counted, so that the
+/// holder of a link cannot flood the log, which is never shortened.
+const ENTRY_QUOTA: Quota = Quota { capacity: 500, refill_s: 60 };
 /// Maximum lifetime of an album session, seconds (12 hours). A session also ends with its album.
 const VISIT_S: i64 = 12 * 3600;
 
@@ -181,23 +185,50 @@ pub async fn enter(
         Some(scope) => Some(pin::check(app, scope, entry).await?),
         None => None,
     };
-    let (token, now) = (new_token("ppv_")?, now_s());
+    let (id, token, now) = (new_id()?, new_token("ppv_")?, now_s());
     let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref()))
         .await?;
+    // The new session's cookie replaces that of the session that the browser had before.
+    if let Some(token) = client.cookie(ALBUM_COOKIE) {
+        sqlx::query("DELETE FROM album_sessions WHERE token_hash = $1")
+            .bind(token_hash(token))
+            .execute(&mut *tx)
+            .await?;
+    }
     sqlx::query(
         "INSERT INTO album_sessions (id, token_hash, link_id, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5)",
     )
-    .bind(new_id()?)
+    .bind(&id)
     .bind(token_hash(&token))
     .bind(&link.id)
     .bind(now)
     .bind(link.ends_unix_s.min(now + VISIT_S))
     .execute(&mut *tx)
     .await?;
+    let OpenLink { id: of, album, studio, .. } = link;
+    let proof = if link.asks_for_pin() { "pin" } else { "link" };
+    record_visit(&mut tx, (studio, album, of), &id, "album_enter", proof).await?;
     tx.commit().await?;
     Ok(NewVisit { token, device_cookie })
+}
+
+/// Records that the session `visit` of an album has begun or has got more rights. `detail` is the secret that the
+/// visitor has proved.
+async fn record_visit(
+    tx: &mut Tx,
+    (studio, album, link): (&str, &str, &str),
+    visit: &str,
+    action: &'static str,
+    detail: &str,
+) -> Result<()> {
+    let actor = format!("visitor:{visit}");
+    let deed = AuditEvent { studio, actor: &actor, action, target: album, detail };
+    match ENTRY_QUOTA.try_take(tx, &format!("album_entries:{link}")).await? {
+        true => audit_log::record(tx, deed).await,
+        false => audit_log::count(tx, AuditEvent { actor: "unknown", ..deed }).await,
+    }
 }
 
 /// Returns the `Set-Cookie` value that stores the session's token.
@@ -259,6 +290,8 @@ pub async fn annotate(
         .bind(&visit.id)
         .execute(&mut *tx)
         .await?;
+    let AlbumSession { id, album, link, studio, .. } = visit;
+    record_visit(&mut tx, (studio, album, link), id, "album_annotate", "second pin").await?;
     tx.commit().await?;
     Ok(NewVisit { token, device_cookie })
 }

@@ -1,6 +1,6 @@
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -9,9 +9,12 @@ use utoipa::ToSchema;
 use crate::api::account::routes::{Me, Session, read_me, read_sessions};
 use crate::app::App;
 use crate::error::Result;
-use crate::http::auth::SignedIn;
+use crate::http::auth::{Principal, SignedIn};
 use crate::infra::audit_log::AuditEntry;
 use crate::infra::db::memberships::{self, NamedMembership};
+use crate::infra::json_writer::JsonWriter;
+use crate::infra::piece_stream::{PieceSender, respond};
+use crate::infra::places::PlaceKind;
 
 /// A role of the user.
 #[derive(Serialize, ToSchema)]
@@ -38,25 +41,53 @@ pub struct CreatedKey {
 
 /// All data stored about one user. Holds no password, no secret of a second factor, no token, and no data
 /// about other people.
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the OpenAPI document uses this type")]
 pub struct AccountExport {
-    pub account: Me,
-    pub roles: Vec<ExportedMembership>,
-    pub sessions: Vec<Session>,
-    pub api_keys: Vec<CreatedKey>,
+    account: Me,
+    roles: Vec<ExportedMembership>,
+    sessions: Vec<Session>,
+    api_keys: Vec<CreatedKey>,
     /// Audit entries by or about the user, newest first, at most 10,000.
-    pub audit: Vec<AuditEntry>,
+    audit: Vec<AuditEntry>,
 }
 
+/// Maximum number of audit entries of an export.
+const AUDIT_MAX: usize = 10_000;
+/// Number of audit entries that are read at once.
+const AUDIT_PAGE: usize = 500;
+
 /// Returns all data stored about the signed-in user: account, roles, sessions, created API keys and audit
-/// entries. Answers a data subject's access request.
+/// entries. Answers a data subject's access request. A user has one export at a time.
 #[utoipa::path(get, path = "/me/export",
     operation_id = "account_export", tag = "account", responses((status = 200, body = AccountExport)))]
-pub async fn export(
-    State(app): State<App>,
-    person: SignedIn,
-) -> Result<([(HeaderName, HeaderValue); 1], Json<AccountExport>)> {
-    let roles = memberships::of_user(&app.db, &person.user).await?;
+pub async fn export(State(app): State<App>, person: SignedIn) -> Result<Response> {
+    let holder = format!("account:{}", person.user);
+    let place = app.places.take_for(PlaceKind::AccountExport, &person.user, &holder)?;
+    let me = read_me(&app, &person.user).await?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            header::CONTENT_DISPOSITION,
+            HeaderValue::from_static("attachment; filename=\"about-me.json\""),
+        ),
+    ];
+    Ok(respond(headers.into_response(), place, move |mut pieces| async move {
+        let mut json = JsonWriter::new(&mut pieces);
+        json.open_object().await?;
+        json.field("account", &me).await?;
+        json.field("roles", &roles(&app, &person.user).await?).await?;
+        json.field("sessions", &read_sessions(&app, &person).await?).await?;
+        json.field("api_keys", &created_keys(&app, &person.user).await?).await?;
+        json.open_list("audit").await?;
+        write_audit(&app, &person, &mut json).await?;
+        json.close().await?;
+        json.close().await?;
+        Ok(pieces)
+    }))
+}
+
+async fn roles(app: &App, user: &str) -> Result<Vec<ExportedMembership>> {
     let held = |NamedMembership { membership, studio_name }| ExportedMembership {
         studio: membership.studio,
         studio_name,
@@ -64,22 +95,39 @@ pub async fn export(
         role: membership.role,
         created_unix_s: membership.created_unix_s,
     };
-    let audit = sqlx::query(
-        "SELECT * FROM audit WHERE actor = $1 OR target = $2 ORDER BY number DESC LIMIT 10000",
-    )
-    .bind(format!("user:{}", person.user))
-    .bind(&person.user)
-    .fetch_all(app.db.read())
-    .await?;
-    let exported = AccountExport {
-        account: read_me(&app, &person.user).await?,
-        roles: roles.into_iter().map(held).collect(),
-        sessions: read_sessions(&app, &person).await?,
-        api_keys: created_keys(&app, &person.user).await?,
-        audit: audit.iter().map(AuditEntry::read).collect::<sqlx::Result<_>>()?,
-    };
-    let name = HeaderValue::from_static("attachment; filename=\"about-me.json\"");
-    Ok(([(header::CONTENT_DISPOSITION, name)], Json(exported)))
+    Ok(memberships::of_user(&app.db, user).await?.into_iter().map(held).collect())
+}
+
+/// Writes the audit entries by or about the user, newest first, as values of the open list.
+async fn write_audit(
+    app: &App,
+    person: &SignedIn,
+    json: &mut JsonWriter<'_, PieceSender>,
+) -> Result<()> {
+    let (user, session) = (person.user.clone(), person.session.clone());
+    let caller = Principal::Person { user, session };
+    let mut before = i64::MAX;
+    for _ in 0..AUDIT_MAX / AUDIT_PAGE {
+        // The session may end while the export is sent.
+        caller.reload(&app.db).await?;
+        let rows = sqlx::query(
+            "SELECT * FROM audit WHERE (actor = $1 OR target = $2) AND number < $3 \
+             ORDER BY number DESC LIMIT $4",
+        )
+        .bind(format!("user:{}", person.user))
+        .bind(&person.user)
+        .bind(before)
+        .bind(i64::try_from(AUDIT_PAGE).unwrap_or(i64::MAX))
+        .fetch_all(app.db.read())
+        .await?;
+        let entries = rows.iter().map(AuditEntry::read).collect::<sqlx::Result<Vec<_>>>()?;
+        json.items(&entries).await?;
+        match entries.last() {
+            Some(last) if entries.len() == AUDIT_PAGE => before = last.number,
+            _ => break,
+        }
+    }
+    Ok(())
 }
 
 async fn created_keys(app: &App, user: &str) -> Result<Vec<CreatedKey>> {

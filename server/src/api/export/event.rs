@@ -5,20 +5,22 @@ use axum::response::Response;
 use picpick_engine::suppressions::{SuppressionKind, SuppressionOverview};
 use serde::Serialize;
 
-use crate::api::album::feedback::{self, AlbumFeedback};
+use super::guest;
+use crate::api::album::feedback;
 use crate::api::event::routes::{Event, one};
-use crate::api::export::guest::{GuestExport, of_event as guests_of_event};
 use crate::api::guest::guest_list;
 use crate::api::photo::responses::{PhotoFile, append_original};
 use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::BinarySchema;
+use crate::infra::db::Paging;
 use crate::infra::db::photos::{self, FiledPhoto};
 use crate::infra::file_name::FileName;
+use crate::infra::json_writer::JsonWriter;
 use crate::infra::places::PlaceKind;
-use crate::infra::zip_stream::{entry_path, respond};
+use crate::infra::zip_stream::{ZipStream, entry_path, respond};
 
 /// An entry of the archive's list of photos.
 #[derive(Serialize)]
@@ -50,22 +52,6 @@ pub struct SuppressedPerson {
     omitted_faces: u64,
 }
 
-/// The contents of `event.json`.
-#[derive(Serialize)]
-struct EventExport<'a> {
-    format: &'static str,
-    event: &'a Event,
-    photos: &'a [ExportedPhoto],
-    /// The event's albums with the visitors' picks and comments, under the names that the visitors gave.
-    albums: &'a [AlbumFeedback],
-    /// The guests with their contacts, consents and photos.
-    guests: &'a [GuestExport],
-    /// People whose faces no result of the event contains, without templates.
-    suppressed: &'a [SuppressedPerson],
-    /// The contacts on the guest list.
-    guest_list: &'a [String],
-}
-
 /// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
 /// photos, the albums and the guests. The archive holds no face template and no embedding.
 #[utoipa::path(get, path = "/events/{event}/export",
@@ -75,48 +61,101 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let holder = format!("{}:{}", grant.caller.name(), grant.event()?);
     let place = app.places.take_for(PlaceKind::Export, &grant.studio, &holder)?;
     let event = one(&app, grant.event()?).await?;
-    let photos = listed(&app, &event.id).await?;
-    let albums = feedback::of_event(&app, &event.id).await?;
-    let guests = guests_of_event(&app, &event.id).await?;
+    // Read before the answer begins, so that a collection that does not open gives an error status.
     let suppressed = suppressed(&app, &event.id).await?;
-    let listed_contacts = guest_list::of_event(&app, &event.id).await?;
     let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
-    let contents = EventExport {
-        format: "picpick event 1",
-        event: &event,
-        photos: &photos,
-        albums: &albums,
-        guests: &guests,
-        suppressed: &suppressed,
-        guest_list: &listed_contacts,
-    };
-    let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
-    drop((albums, guests, suppressed, listed_contacts));
     Ok(respond("attachment; filename=\"event.zip\"", place, move |mut archive| async move {
-        archive.add("event.json", &contents).await?;
-        drop(contents);
-        for photo in &photos {
+        let photos = write_document(&app, &grant, &event, &suppressed, &mut archive).await?;
+        for ListedPhoto { id, file: path } in &photos {
             // The caller's access may end while the archive is sent.
             grant.check_held(&app.db).await?;
-            let file = photos::find(&app.db, &event.id, &photo.id).await.map(PhotoFile::of)?;
-            archive.begin(&photo.file)?;
+            let file = photos::find(&app.db, &event.id, id).await.map(PhotoFile::of)?;
+            archive.begin(path)?;
             append_original(&app, &mut archive, &file).await?;
         }
         Ok(archive)
     }))
 }
 
-async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
-    let mut taken = HashSet::new();
-    let entry = |FiledPhoto { photo, folder_name: folder }| ExportedPhoto {
-        file: entry_path(
-            folder.as_deref(),
-            &FileName::of(&photo.name, &photo.media_type),
-            &photo.id,
-            &mut taken,
-        ),
+/// A photo of the archive's list, of which `event.json` has been written. The list is all that an export keeps of
+/// the event's rows: about 150 bytes for each photo.
+struct ListedPhoto {
+    id: String,
+    /// The photo's path in the archive.
+    file: String,
+}
+
+/// Writes `event.json`, one row at a time. Returns the photos in it.
+async fn write_document(
+    app: &App,
+    grant: &Grant,
+    event: &Event,
+    suppressed: &[SuppressedPerson],
+    archive: &mut ZipStream,
+) -> Result<Vec<ListedPhoto>> {
+    archive.begin("event.json")?;
+    let mut json = JsonWriter::new(archive);
+    json.open_object().await?;
+    json.field("format", &"picpick event 1").await?;
+    json.field("event", event).await?;
+    json.open_list("photos").await?;
+    let photos = write_photos(app, &event.id, &mut json).await?;
+    json.close().await?;
+    // The albums with the visitors' picks and comments, under the names that the visitors gave.
+    json.open_list("albums").await?;
+    feedback::write_of_event(app, &event.id, &mut json).await?;
+    json.close().await?;
+    // The guests with their contacts, consents and photos.
+    json.open_list("guests").await?;
+    guest::write_of_event(app, grant, &mut json).await?;
+    json.close().await?;
+    // People whose faces no result of the event contains, without templates.
+    json.open_list("suppressed").await?;
+    json.items(suppressed).await?;
+    json.close().await?;
+    json.open_list("guest_list").await?;
+    let mut paging = Paging::of_all();
+    loop {
+        grant.check_held(&app.db).await?;
+        let page = guest_list::page_of(app, &event.id, &paging).await?;
+        let contacts: Vec<&str> = page.items.iter().map(|it| it.contact.as_str()).collect();
+        json.items(&contacts).await?;
+        if !paging.advance(page) {
+            break;
+        }
+    }
+    json.close().await?;
+    json.close().await?;
+    Ok(photos)
+}
+
+/// Writes the photos as values of the open list. Returns them.
+async fn write_photos(
+    app: &App,
+    event: &str,
+    json: &mut JsonWriter<'_, ZipStream>,
+) -> Result<Vec<ListedPhoto>> {
+    let (mut taken, mut all) = (HashSet::new(), Vec::new());
+    let mut paging = Paging::of_all();
+    loop {
+        let page = photos::filed(&app.db, event, &paging).await?;
+        let page = page.try_map(|photo| Ok(exported(photo, &mut taken)))?;
+        json.items(&page.items).await?;
+        let listed = |it: &ExportedPhoto| ListedPhoto { id: it.id.clone(), file: it.file.clone() };
+        all.extend(page.items.iter().map(listed));
+        if !paging.advance(page) {
+            return Ok(all);
+        }
+    }
+}
+
+fn exported(filed: FiledPhoto, taken: &mut HashSet<String>) -> ExportedPhoto {
+    let FiledPhoto { photo, folder_name: folder } = filed;
+    let name = FileName::of(&photo.name, &photo.media_type);
+    ExportedPhoto {
+        file: entry_path(folder.as_deref(), &name, &photo.id, taken),
         id: photo.id,
         name: photo.name,
         folder,
@@ -126,8 +165,7 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
         width: photo.width,
         height: photo.height,
         created_unix_s: photo.created_unix_s,
-    };
-    Ok(photos::all_filed(&app.db, event).await?.into_iter().map(entry).collect())
+    }
 }
 
 async fn suppressed(app: &App, event: &str) -> Result<Vec<SuppressedPerson>> {

@@ -21,9 +21,11 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, GuestSession};
 use crate::http::extract::{BinarySchema, Path};
-use crate::infra::db::{consents, guests};
+use crate::infra::db::{Paging, consents, guests};
 use crate::infra::file_name::FileName;
 use crate::infra::ids::is_id;
+use crate::infra::json_writer::JsonWriter;
+use crate::infra::piece_stream::ByteSink;
 use crate::infra::places::PlaceKind;
 use crate::infra::zip_stream::{entry_path, respond};
 
@@ -117,22 +119,32 @@ fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Returns the stored data of all guests of an event, oldest first. A guest whose data cannot be read is
-/// skipped and logged.
-pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
-    let ids = guests::active_ids(&app.db, event).await?;
-    let mut all = Vec::with_capacity(ids.len());
-    for guest in ids {
-        match collect(app, event, &guest).await {
-            Ok(exported) => all.push(exported),
-            // A concurrent request has erased the guest.
-            Err(failure) if failure.kind == ErrorKind::NotFound => {}
-            Err(failure) => {
-                tracing::error!(guest, reason = failure.reason(), "guest export failed");
+/// Writes the stored data of all guests of an event, oldest first, as values of the open list. A guest whose data
+/// cannot be read is skipped and logged. The access of the caller, `grant`, is checked before each guest.
+pub async fn write_of_event<S: ByteSink>(
+    app: &App,
+    grant: &Grant,
+    json: &mut JsonWriter<'_, S>,
+) -> Result<()> {
+    let event = grant.event()?;
+    let mut paging = Paging::of_all();
+    loop {
+        let page = guests::active_ids(&app.db, event, &paging).await?;
+        for guest in &page.items {
+            grant.check_held(&app.db).await?;
+            match collect(app, event, guest).await {
+                Ok(exported) => json.items(&[exported]).await?,
+                // A concurrent request has erased the guest.
+                Err(failure) if failure.kind == ErrorKind::NotFound => {}
+                Err(failure) => {
+                    tracing::error!(guest, reason = failure.reason(), "guest export failed");
+                }
             }
         }
+        if !paging.advance(page) {
+            return Ok(());
+        }
     }
-    Ok(all)
 }
 
 /// Exports the guest's data as a ZIP archive: `guest.json` and the photos that may be downloaded.

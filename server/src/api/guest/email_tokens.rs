@@ -7,14 +7,14 @@ use zeroize::Zeroizing;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
-use crate::infra::ids::{new_token, token_hash};
+use crate::infra::ids::{new_token, sha256, token_hash};
 use crate::infra::rate_limit::Quota;
 
 /// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. A client
 /// can enter another person's contact, and the quota limits the e-mails to that person.
 const MESSAGE_QUOTA: Quota = Quota { capacity: 3, refill_s: 8 * 3600 };
-/// Time after which a second token for the same purpose may be sent, seconds (1 hour).
-const REISSUE_S: i64 = 3600;
+/// Quota of e-mails per guest and purpose while no link is followed: one an hour. A followed link gives it back.
+const UNANSWERED_QUOTA: Quota = Quota { capacity: 1, refill_s: 3600 };
 
 /// The purpose of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,20 +71,18 @@ pub async fn count_message(tx: &mut Tx, contact_hash: &str) -> Result<()> {
     MESSAGE_QUOTA.take(tx, &format!("letters:{contact_hash}"), detail).await
 }
 
-/// Returns whether `guest` has an unused token for `purpose` that was issued less than an hour ago.
-pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<bool> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS n FROM guest_email_tokens WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
-    )
-    .bind(guest)
-    .bind(purpose.as_str())
-    .bind(now_s() + purpose.seconds() - REISSUE_S)
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(row.try_get::<i64, _>("n")? > 0)
+/// Takes one e-mail from the quota of `guest` for `purpose`. Returns `false` if the guest has not followed the link
+/// of an e-mail that was sent less than an hour ago.
+pub async fn try_count_unanswered(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<bool> {
+    UNANSWERED_QUOTA.try_take(tx, &unanswered(guest, purpose)).await
 }
 
-/// Consumes a token. Returns the ID of the token's guest.
+/// Returns the subject of the quota. The guest's ID is hashed, because the row can outlive the guest by an hour.
+fn unanswered(guest: &str, purpose: TokenPurpose) -> String {
+    format!("unanswered:{}", sha256(format!("{} {guest}", purpose.as_str()).as_bytes()))
+}
+
+/// Consumes a token, and gives back the guest's quota of e-mails for `purpose`. Returns the ID of the token's guest.
 ///
 /// # Errors
 /// - `Gone` if the token is invalid, expired or already used.
@@ -107,5 +105,7 @@ pub async fn consume(tx: &mut Tx, token: &str, purpose: TokenPurpose) -> Result<
         }
     };
     let gone = || ApiError::new(ErrorKind::Gone, detail);
-    Ok(row.ok_or_else(gone)?.try_get("guest_id")?)
+    let guest: String = row.ok_or_else(gone)?.try_get("guest_id")?;
+    UNANSWERED_QUOTA.give_back(tx, &unanswered(&guest, purpose)).await?;
+    Ok(guest)
 }

@@ -60,30 +60,24 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ListedContact>>> {
     count_by(&app.db, &grant, "guest_contacts_read", grant.event()?).await?;
+    page_of(&app, grant.event()?, &paging).await.map(Json)
+}
+
+/// Returns a page of an event's guest list.
+pub async fn page_of(app: &App, event: &str, paging: &Paging) -> Result<Page<ListedContact>> {
     let page = PageQuery {
         select: "SELECT * FROM guest_list_entries WHERE event_id = $1",
-        values: &[BoundValue::Text(grant.event()?)],
+        values: &[BoundValue::Text(event)],
         order: BY_CREATION,
     };
-    let read = |row: &AnyRow| read(&app, row);
-    app.db.page(&paging, page, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    let read = |row: &AnyRow| read(app, row);
+    app.db.page(paging, page, read, |it| (it.created_unix_s, &it.id)).await
 }
 
 fn read(app: &App, row: &AnyRow) -> Result<ListedContact> {
     let id: String = row.try_get("id")?;
     let contact = open(app, &id, "contact", &row.try_get::<String, _>("contact")?)?.to_string();
     Ok(ListedContact { contact, created_unix_s: row.try_get("created_unix_s")?, id })
-}
-
-/// Returns the contacts on an event's guest list, for the event's export.
-pub async fn of_event(app: &App, event: &str) -> Result<Vec<String>> {
-    let rows = sqlx::query(
-        "SELECT * FROM guest_list_entries WHERE event_id = $1 ORDER BY created_unix_s, id",
-    )
-    .bind(event)
-    .fetch_all(app.db.read())
-    .await?;
-    rows.iter().map(|row| Ok(read(app, row)?.contact)).collect()
 }
 
 /// Adds e-mail addresses to an event's guest list. If one of them is malformed, none is added.

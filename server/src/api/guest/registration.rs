@@ -18,7 +18,7 @@ use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::extract::{self, Body};
 use crate::http::locale::Locale;
 use crate::i18n::Language;
@@ -117,8 +117,7 @@ pub async fn invitation(
     responses((status = 204)))]
 pub async fn register(
     State(app): State<App>,
-    Encrypted(encrypted): Encrypted,
-    ClientAddress(from): ClientAddress,
+    client: ProvingClient,
     wanted: Locale,
     Body(given): Body<Registration>,
 ) -> Result<Response> {
@@ -149,15 +148,15 @@ pub async fn register(
         consent_until_unix_s: link.ends_unix_s,
     };
     let mut tx = app.db.write().await?;
-    registration_quota::take(&app, &mut tx, &link.studio, &given.token, from).await?;
+    registration_quota::take(&app, &mut tx, &link.studio, &given.token, client.from).await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
-    let token = session::begin(&mut tx, &guest, false).await?;
+    let token = session::begin(&mut tx, &client, &guest, false).await?;
     if link.guest_proof.needs_code() {
-        send_first_code(&app, &mut tx, &newcomer, &link, &guest, from).await?;
+        send_first_code(&app, &mut tx, &newcomer, &link, &guest, client.from).await?;
     }
     tx.commit().await?;
     app.mailer.wake();
-    let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
+    let cookie = [(header::SET_COOKIE, session::cookie(&token, client.encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -234,15 +233,17 @@ pub struct EmailToken {
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
-    Encrypted(encrypted): Encrypted,
+    client: ProvingClient,
     Body(given): Body<EmailToken>,
 ) -> Result<Response> {
     let mut tx = app.db.write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Enter).await?;
     guests::set_contact_proved(&mut tx, &guest, now_s()).await?;
-    let token = session::begin(&mut tx, &guest, true).await?;
+    let token = session::begin(&mut tx, &client, &guest, true).await?;
+    let studio = guests::studio_of(&mut tx, &guest).await?;
+    record_guest(&mut tx, &studio, &guest, "guest_enter", "mailed link").await?;
     tx.commit().await?;
-    let cookie = [(header::SET_COOKIE, session::cookie(&token, encrypted))];
+    let cookie = [(header::SET_COOKIE, session::cookie(&token, client.encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -259,6 +260,8 @@ pub async fn confirm_letters(
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Notify).await?;
     guests::confirm_notify(&mut tx, &guest).await?;
     guests::set_contact_proved(&mut tx, &guest, now_s()).await?;
+    let studio = guests::studio_of(&mut tx, &guest).await?;
+    record_guest(&mut tx, &studio, &guest, "guest_contact_proved", "mailed link").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -165,7 +165,7 @@ pub async fn notify(
         (true, before) => before,
     };
     let asks = (before, after) == (0, 1)
-        && !email_tokens::is_fresh(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
+        && email_tokens::try_count_unanswered(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
     if asks {
         let contact = Contact::parse(&open(&app, &visit.guest, "contact", &guest.contact)?)?;
         let to = contact.email().ok_or_else(|| {

@@ -1,13 +1,26 @@
 use zeroize::Zeroizing;
 
 use crate::error::Result;
+use crate::http::auth::known_device::ProvingClient;
 use crate::http::auth::{GUEST_COOKIE, GUEST_IDLE_S, set_cookie};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, token_hash};
 
-/// Opens a session of `guest`. Returns the session's token; the database stores only the token's hash.
-pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing<String>> {
+/// Opens a session of `guest`, and ends the session that the browser had before, whose cookie the new one replaces.
+/// Returns the session's token; the database stores only the token's hash.
+pub async fn begin(
+    tx: &mut Tx,
+    client: &ProvingClient,
+    guest: &str,
+    verified: bool,
+) -> Result<Zeroizing<String>> {
+    if let Some(token) = client.cookie(GUEST_COOKIE) {
+        sqlx::query("DELETE FROM guest_sessions WHERE token_hash = $1")
+            .bind(token_hash(token))
+            .execute(&mut **tx)
+            .await?;
+    }
     let (token, now) = (new_token("ppg_")?, now_s());
     sqlx::query(
         "INSERT INTO guest_sessions (id, token_hash, guest_id, verified, created_unix_s, seen_unix_s) \

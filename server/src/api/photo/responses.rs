@@ -22,6 +22,7 @@ use crate::infra::imaging::derivatives::{WEB, render};
 use crate::infra::imaging::watermark::draw_watermark;
 use crate::infra::long_answer::with_pieces;
 use crate::infra::photo_store::Rendition as BlobKind;
+use crate::infra::piece_stream::ByteSink as _;
 use crate::infra::places::{Place, PlaceKind};
 use crate::infra::zip_stream::ZipStream;
 

@@ -9,6 +9,7 @@ use super::session_store::{IdleLimit, SessionStore};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::client_address::{Encrypted, TrustedOrigin};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::token_hash;
@@ -223,12 +224,13 @@ fn same_site(headers: &HeaderMap) -> Result<()> {
     if ours { Ok(()) } else { Err(refused()) }
 }
 
-/// Minimum interval between updates of an API key's last use, seconds.
+/// Minimum interval between updates of an API key's last use, seconds. The audit log counts the intervals in which a
+/// key was used.
 const KEY_USE_UPDATE_S: i64 = 300;
 
 async fn by_key(db: &Db, token: &str) -> Result<Principal> {
     let (key, last_used_unix_s) = key_where(db, "k.token_hash = $1", &token_hash(token)).await?;
-    if let Principal::Key { id, .. } = &key
+    if let Principal::Key { id, studio, .. } = &key
         && last_used_unix_s.is_none_or(|used| now_s() - used >= KEY_USE_UPDATE_S)
     {
         let mut tx = db.write().await?;
@@ -237,6 +239,9 @@ async fn by_key(db: &Db, token: &str) -> Result<Principal> {
             .bind(id)
             .execute(&mut *tx)
             .await?;
+        let actor = key.name();
+        let deed = AuditEvent { studio, actor: &actor, action: "key_use", target: id, detail: "" };
+        audit_log::count(&mut tx, deed).await?;
         tx.commit().await?;
     }
     Ok(key)

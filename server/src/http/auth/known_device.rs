@@ -56,9 +56,14 @@ pub struct DeviceCookie<'a> {
 }
 
 impl ProvingClient {
+    /// Returns the value of the cookie that `set_cookie` sets for `name`; `None` if the client sent none.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        cookie_of(&self.headers, &full_name(name, self.encrypted))
+    }
+
     /// Returns the id that the cookie `name` holds, sealed for `context`; `None` if there is no valid one.
     fn sealed_id(&self, app: &App, name: &str, context: &str) -> Option<String> {
-        let value = cookie_of(&self.headers, &full_name(name, self.encrypted))?;
+        let value = self.cookie(name)?;
         let sealed = hex::decode(value).ok()?;
         let opened = app.vault.open(context, &sealed).ok()?;
         let (id, ends) = std::str::from_utf8(&opened).ok()?.split_once(' ')?;

@@ -7,6 +7,7 @@ use axum::response::Response;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
+use crate::error::ErrorKind;
 use crate::infra::ids::new_id;
 use crate::infra::telemetry::metrics;
 
@@ -30,7 +31,9 @@ pub async fn access_log(request: Request, next: Next) -> Response {
     let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
     let status = response.status().as_u16();
     metrics::count_request(&method, &route, status, elapsed);
-    span.in_scope(|| tracing::info!(status, elapsed_ms, "request completed"));
+    // The error code tells a refused attempt to bypass a check from a failure of the same status.
+    let code = response.extensions().get::<ErrorKind>().map(|kind| kind.code());
+    span.in_scope(|| tracing::info!(status, code, elapsed_ms, "request completed"));
     // For traces. The status is recorded after the log line, which would otherwise show it twice.
     span.record("status", status);
     if let Ok(value) = HeaderValue::from_str(&id) {

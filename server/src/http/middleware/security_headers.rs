@@ -28,9 +28,11 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// HSTS: for two years the browser uses encrypted connections only. Subdomains are not included, because they
-/// may not belong to this service.
+/// HSTS: for two years the browser uses encrypted connections only. Subdomains are included on request of the
+/// operator only, because they may not belong to this service.
 const ENCRYPTED_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+const ENCRYPTED_ONLY_WITH_SUBDOMAINS: HeaderValue =
+    HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// Returns the layer that adds the security headers that the handler does not set.
 pub fn security_headers() -> SetMultipleResponseHeadersLayer<Response> {
@@ -43,7 +45,11 @@ pub async fn hsts(State(app): State<App>, request: Request, next: Next) -> Respo
     let Encrypted(encrypted) = Encrypted::of_request(&request, &app.settings);
     let mut response = next.run(request).await;
     if encrypted {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ENCRYPTED_ONLY);
+        let value = match app.settings.hsts_subdomains {
+            true => ENCRYPTED_ONLY_WITH_SUBDOMAINS,
+            false => ENCRYPTED_ONLY,
+        };
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
     response
 }

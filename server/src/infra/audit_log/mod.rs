@@ -45,7 +45,8 @@ pub struct AuditEntry {
     pub number: i64,
     pub at_unix_s: i64,
     pub studio: String,
-    /// `user:ID`, `key:ID`, `guest:ID`, `system`, or `unknown` for a failed sign-in.
+    /// `user:ID`, `key:ID`, `guest:ID`, `visitor:ID`, `system`, or `unknown` for a failed sign-in and for counted
+    /// visits.
     pub actor: String,
     pub action: String,
     pub target: String,

@@ -136,11 +136,27 @@ pub async fn page(db: &Db, event: &str, paging: &Paging) -> Result<Page<GuestRec
 }
 
 /// Returns the ids of the event's guests, oldest first, without those that are being erased.
-pub async fn active_ids(db: &Db, event: &str) -> Result<Vec<String>> {
-    let text = format!(
-        "SELECT id FROM guests WHERE event_id = $1 AND {NOT_ERASING} ORDER BY created_unix_s, id"
+pub async fn active_ids(db: &Db, event: &str, paging: &Paging) -> Result<Page<String>> {
+    let list = PageQuery {
+        select: &format!(
+            "SELECT id, created_unix_s FROM guests WHERE event_id = $1 AND {NOT_ERASING}"
+        ),
+        values: &[BoundValue::Text(event)],
+        order: BY_CREATION,
+    };
+    let read = |row: &AnyRow| -> Result<(i64, String)> {
+        Ok((row.try_get("created_unix_s")?, row.try_get("id")?))
+    };
+    let page = db.page(paging, list, read, |(at, id)| (*at, id)).await?;
+    page.try_map(|(_, id)| Ok(id))
+}
+
+/// Returns the studio of a guest's event.
+pub async fn studio_of(tx: &mut Tx, guest: &str) -> Result<String> {
+    let row = sqlx::query(
+        "SELECT e.studio_id FROM guests g JOIN events e ON e.id = g.event_id WHERE g.id = $1",
     );
-    ids(&sqlx::query(&text).bind(event).fetch_all(db.read()).await?)
+    Ok(row.bind(guest).fetch_one(&mut **tx).await?.try_get("studio_id")?)
 }
 
 /// Returns the ids of all guests of the event, including those that are being erased.

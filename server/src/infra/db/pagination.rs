@@ -49,6 +49,17 @@ impl Paging {
         }
     }
 
+    /// Returns the first page of the largest size, for a caller that reads all pages.
+    pub fn of_all() -> Self {
+        Self { cursor: None, limit: Some(500) }
+    }
+
+    /// Moves on to the page after `page`. Returns `false` if it was the last one.
+    pub fn advance<T>(&mut self, page: Page<T>) -> bool {
+        self.cursor = page.next;
+        self.cursor.is_some()
+    }
+
     /// Decodes the cursor. Without a cursor, the page begins with the first item.
     ///
     /// # Errors

@@ -130,18 +130,18 @@ pub async fn page(
     db.page(paging, list, read_indexed, |it| (it.photo.created_unix_s, &it.photo.id)).await
 }
 
-/// Returns all photos of the event with the names of their folders, in order of upload.
-pub async fn all_filed(db: &Db, event: &str) -> Result<Vec<FiledPhoto>> {
-    let rows = sqlx::query(
-        "SELECT p.*, f.name AS folder_name FROM photos p LEFT JOIN folders f ON f.id = p.folder_id \
-         WHERE p.event_id = $1 ORDER BY p.created_unix_s, p.id",
-    )
-    .bind(event)
-    .fetch_all(db.read())
-    .await?;
-    let filed =
-        |row| Ok(FiledPhoto { photo: read(row)?, folder_name: row.try_get("folder_name")? });
-    rows.iter().map(filed).collect()
+/// Returns a page of the event's photos with the names of their folders, in order of upload.
+pub async fn filed(db: &Db, event: &str, paging: &Paging) -> Result<Page<FiledPhoto>> {
+    let list = PageQuery {
+        select: "SELECT p.*, f.name AS folder_name FROM photos p LEFT JOIN folders f ON f.id = p.folder_id \
+                 WHERE p.event_id = $1",
+        values: &[BoundValue::Text(event)],
+        order: ["p.created_unix_s", "p.id"],
+    };
+    let filed = |row: &AnyRow| -> Result<FiledPhoto> {
+        Ok(FiledPhoto { photo: read(row)?, folder_name: row.try_get("folder_name")? })
+    };
+    db.page(paging, list, filed, |it| (it.photo.created_unix_s, &it.photo.id)).await
 }
 
 /// Returns the number of the event's photos.

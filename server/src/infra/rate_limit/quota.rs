@@ -51,6 +51,15 @@ impl Quota {
         self.keep(tx, subject, self.after(whole, now_s())).await
     }
 
+    /// Makes all units of `subject` available again.
+    pub async fn give_back(self, tx: &mut Tx, subject: &str) -> Result<()> {
+        sqlx::query("DELETE FROM quotas WHERE subject = $1")
+            .bind(subject)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
     /// Returns the seconds until `subject` has a unit available; 0 if a unit is available now.
     pub async fn wait_s(self, db: &Db, subject: &str) -> Result<i64> {
         let row = sqlx::query("SELECT tat_unix_s FROM quotas WHERE subject = $1")

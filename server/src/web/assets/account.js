@@ -1,5 +1,5 @@
 import { banner, byId, call, element, onSubmit, ready, say } from "./api.js";
-import { button, row, showCodeFields, sure } from "./studio_common.js";
+import { button, row, showCodeFields } from "./studio_common.js";
 
 await banner();
 let me = await call("GET", "/me");
@@ -78,7 +78,7 @@ async function changed(form, codes, text) {
 
 onSubmit(byId("factor-confirm"), async (given) => {
   const { recovery_codes: codes } = await call("PUT", "/me/second-factor", { code: given["confirm-code"].replace(/\s/g, "") });
-  await changed(byId("factor-confirm"), codes, "Turned on.");
+  await changed(byId("factor-confirm"), codes, "Turned on. You can end your sessions on other devices below.");
 });
 
 let chosen = "remove";
@@ -87,7 +87,7 @@ onSubmit(byId("factor-change"), async (given) => {
   const proof = { password: given["change-password"], code: given["change-code"] };
   if (chosen === "remove") {
     await call("DELETE", "/me/second-factor", proof);
-    await changed(byId("factor-change"), [], "Turned off.");
+    await changed(byId("factor-change"), [], "Turned off. You can end your sessions on other devices below.");
   } else {
     const { recovery_codes: codes } = await call("POST", "/me/recovery-codes", proof);
     await changed(byId("factor-change"), codes, "The earlier recovery codes no longer work.");
@@ -97,7 +97,16 @@ onSubmit(byId("factor-change"), async (given) => {
 async function showSessions() {
   const sessions = await call("GET", "/me/sessions");
   const end = (session) => async () => {
-    await call("DELETE", `/me/sessions/${session.id}`).catch((problem) => problem.status !== 404 && say(byId("sessions-said"), problem.message, true));
+    const field = byId("sessions-password");
+    if (!field.reportValidity()) return;
+    say(byId("sessions-said"), "");
+    try {
+      await call("DELETE", `/me/sessions/${session.id}`, { password: field.value });
+    } catch (problem) {
+      // A session that is unknown has ended already.
+      if (problem.status !== 404) return say(byId("sessions-said"), problem.message, true);
+    }
+    byId("end-sessions").reset();
     await showSessions();
   };
   byId("sessions").replaceChildren(
@@ -106,18 +115,13 @@ async function showSessions() {
       return row(`Signed in ${when(session.created_unix_s)}`, about, ...(session.current ? [] : [button("End", end(session))]));
     }),
   );
-  byId("end-others").hidden = sessions.length < 2;
+  byId("end-sessions").hidden = sessions.length < 2;
 }
-byId("end-others").addEventListener("click", async () => {
-  if (!(await sure("End all other sessions?", "You will be signed out on all other devices.", "End sessions"))) return;
-  const others = (await call("GET", "/me/sessions")).filter((session) => !session.current);
-  try {
-    for (const { id } of others) await call("DELETE", `/me/sessions/${id}`);
-    say(byId("sessions-said"), "All other sessions have ended.");
-  } catch (problem) {
-    say(byId("sessions-said"), problem.message, true);
-  }
+onSubmit(byId("end-sessions"), async (given) => {
+  await call("DELETE", "/me/sessions", { password: given["sessions-password"] });
+  byId("end-sessions").reset();
   await showSessions();
+  say(byId("sessions-said"), "All other sessions have ended.");
 });
 
 show();

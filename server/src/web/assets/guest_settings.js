@@ -63,14 +63,25 @@ export async function mine(ask, alone) {
     await ask("DELETE", "/guest/session");
     location.reload();
   });
+  // Only a guest whose faces are deleted can be kept out of later photos.
+  const [faces, keptOut] = [byId("with-faces"), byId("keep-out")];
+  const offer = () => {
+    keptOut.disabled = !faces.checked;
+    keptOut.checked &&= faces.checked;
+  };
+  faces.addEventListener("change", offer);
   byId("delete").addEventListener("click", () => {
     byId("sure").returnValue = "";
+    offer();
     byId("sure").showModal();
   });
   byId("sure").addEventListener("close", async () => {
     if (byId("sure").returnValue !== "delete") return;
     byId("trouble").textContent = word("deleting");
-    const { receipt } = await ask("DELETE", `/guest?faces=${byId("with-faces").checked}`);
+    const optsOut = keptOut.checked;
+    const { receipt } = await ask("DELETE", `/guest?faces=${faces.checked}&opt_out=${optsOut}`);
+    byId("gone-all").hidden = optsOut;
+    byId("gone-kept-out").hidden = !optsOut;
     ending();
     remember("");
     byId("receipt-save").href = URL.createObjectURL(new Blob([receipt], { type: "application/json" }));

@@ -180,6 +180,8 @@ fn sure(photos: &PhotosTexts) -> Markup {
                 ul { @for what in photos.delete_what { li { (what) } } }
                 label.check { input #with-faces type="checkbox"; span { (photos.delete_faces) } }
                 p.hint { (photos.delete_faces_hint) }
+                label.check { input #keep-out type="checkbox" disabled aria-describedby="keep-out-hint"; span { (photos.keep_out) } }
+                p #keep-out-hint .hint { (photos.keep_out_hint) }
                 div.deeds {
                     button value="keep" autofocus { (photos.keep) }
                     button.quiet.danger value="delete" { (photos.delete_now) }
@@ -188,7 +190,8 @@ fn sure(photos: &PhotosTexts) -> Markup {
         }
         section #gone .door hidden {
             h2 #gone-title tabindex="-1" { (photos.deleted_title) }
-            p { (photos.deleted) }
+            p #gone-all { (photos.deleted) }
+            p #gone-kept-out hidden { (photos.deleted_kept_out) }
             p { a #receipt-save .button download="receipt.json" { (photos.receipt_save) } }
             details { summary { (photos.receipt) } pre #receipt tabindex="0" {} }
         }

@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use super::layout::{code, field, layout, outcome, secret_code, sure};
+use super::layout::{code, field, layout, outcome, secret_code};
 
 pub fn page() -> Markup {
     let main = html! {
@@ -13,15 +13,18 @@ pub fn page() -> Markup {
         section aria-labelledby="sessions-title" {
             h2 #sessions-title { "Where you are signed in" }
             ul #sessions .rows {}
+            form #end-sessions .stack hidden {
+                (field("Your password", "sessions-password", "password", "current-password", "To end a session on another device, enter your password first."))
+                button .quiet type="submit" { "End all other sessions" }
+                (outcome())
+            }
             p #sessions-said .outcome role="status" aria-live="polite" {}
-            button #end-others .quiet type="button" hidden { "End all other sessions" }
         }
         section aria-labelledby="kept-title" {
             h2 #kept-title { "Your data" }
             p.hint { "One file with your account, roles, sessions and recorded activity." }
             p { a.button.quiet href="/api/v1/me/export" download { "Download my data" } }
         }
-        (sure())
     };
     layout("My account", "/assets/account.js", true, &main)
 }

@@ -26,7 +26,46 @@ enum Bound {
 
 /// The operations whose answers are no single values and no pages. A new one needs a line here, and a place if its
 /// size depends on the number of photos, guests, visitors or entries.
-const LONG: &[(&str, Bound)] = &[];
+const LONG: &[(&str, Bound)] = &[
+    ("DELETE /studios/{studio}/members/{member}", Bound::Slot),
+    ("GET /album", Bound::Slot),
+    ("GET /album/download", Bound::Place),
+    ("GET /album/photos/{photo}/comments", Bound::Limit),
+    ("GET /album/photos/{photo}/download", Bound::Place),
+    ("GET /album/photos/{photo}/thumb", Bound::Picture),
+    ("GET /album/photos/{photo}/web", Bound::Picture),
+    ("GET /events/{event}/albums/{album}", Bound::Slot),
+    ("GET /events/{event}/coverage", Bound::Slot),
+    ("GET /events/{event}/export", Bound::Place),
+    ("GET /events/{event}/guests/{guest}/export", Bound::Place),
+    ("GET /events/{event}/matching", Bound::Limit),
+    ("GET /events/{event}/people", Bound::Limit),
+    ("GET /events/{event}/people/{face}", Bound::Limit),
+    ("GET /events/{event}/photos/{photo}/original", Bound::Place),
+    ("GET /events/{event}/photos/{photo}/thumb", Bound::Picture),
+    ("GET /events/{event}/photos/{photo}/web", Bound::Picture),
+    ("GET /events/{event}/progress", Bound::Place),
+    ("GET /guest/export", Bound::Place),
+    ("GET /guest/faces", Bound::Slot),
+    ("GET /guest/faces/{face}", Bound::Picture),
+    ("GET /guest/photos.zip", Bound::Place),
+    ("GET /guest/photos/{photo}/download", Bound::Place),
+    ("GET /guest/photos/{photo}/thumb", Bound::Picture),
+    ("GET /guest/photos/{photo}/web", Bound::Picture),
+    ("GET /guest/updates", Bound::Place),
+    ("GET /me/export", Bound::Place),
+    ("GET /me/sessions", Bound::Slot),
+    ("GET /studios", Bound::Slot),
+    ("GET /studios/{studio}/limits", Bound::Limit),
+    ("PATCH /events/{event}/albums/{album}", Bound::Slot),
+    ("POST /events/{event}/albums", Bound::Slot),
+    ("POST /events/{event}/search", Bound::Limit),
+    ("POST /events/{event}/search/face", Bound::Limit),
+    ("POST /events/{event}/uploads/existing", Bound::Limit),
+    ("POST /guest/invitation", Bound::Limit),
+    ("POST /me/recovery-codes", Bound::Limit),
+    ("PUT /me/second-factor", Bound::Limit),
+];
 
 /// Returns whether a document of `schema` has a list that is no page.
 fn has_list(whole: &Value, schema: &Value, depth: usize) -> bool {

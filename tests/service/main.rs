@@ -8,6 +8,7 @@ mod audit_chain;
 mod browser_data;
 mod compat;
 mod coverage;
+mod embedding;
 mod erasure;
 mod event;
 mod file_names;

@@ -74,7 +74,7 @@ pub mod suppressions {
 /// Indexing of many photos, with bounded queues and bounded memory.
 pub mod indexing {
     pub use crate::pipeline::{
-        PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos,
+        LastStage, PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos,
     };
 }
 

@@ -9,6 +9,7 @@ mod authentication_audit;
 mod browser_data;
 mod compat;
 mod coverage;
+mod embedding;
 mod erasure;
 mod event;
 mod file_names;

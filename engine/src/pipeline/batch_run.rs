@@ -61,9 +61,21 @@ impl PhotoSource for PathBuf {
     }
 }
 
+/// The last stage of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LastStage {
+    /// Decoding: photos are read, decoded and reported. No model is loaded, no face is detected, and nothing is
+    /// stored.
+    Decode,
+    /// Storing: all stages.
+    #[default]
+    Store,
+}
+
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
+    pub last_stage: LastStage,
     /// Number of workers, at least 1; each uses one core. Default: the number of cores, which is fastest.
     pub jobs: usize,
     /// Limits the memory of photos being decoded, bytes, over all workers; default 512 MiB.
@@ -77,6 +89,7 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
+            last_stage: LastStage::default(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             decode_bytes_max: 512 << 20,
             limits: DecodeLimits::default(),
@@ -260,6 +273,10 @@ impl RunState<'_> {
         let picture = header.decode(&bytes, &self.options.limits)?;
         drop(bytes);
         (self.on_event)(ProgressEvent::Decoded(path, &picture));
+        if self.options.last_stage == LastStage::Decode {
+            self.under_way.lock().remove(&id);
+            return Ok(());
+        }
         let (width, height) = (picture.width(), picture.height());
         let pending = PendingPhoto::new(Photo {
             id,

@@ -25,7 +25,9 @@ use crate::models::runtime::{Provider, Runtime};
 use crate::picture::Picture;
 use crate::quality::Quality;
 
-pub use batch_run::{PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos};
+pub use batch_run::{
+    LastStage, PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos,
+};
 pub use probe::{Probe, ProbeImage};
 
 /// A loaded model pack, which turns photos into faces with embeddings.

@@ -64,6 +64,8 @@ pub struct EntryTexts {
     pub step_with_code: &'static str,
     pub begin: &'static str,
     pub without_camera: &'static str,
+    /// In an event whose faces are analysed after the first search.
+    pub first_search: &'static str,
     /// The alternative for a guest who does not want a face search.
     pub neither: &'static str,
     pub no_script: &'static str,
@@ -166,6 +168,8 @@ pub struct PhotosTexts {
     /// Singular and plural. The script replaces `{count}`.
     pub count: [&'static str; 2],
     pub looking: &'static str,
+    /// Shown while photos are being searched for faces.
+    pub searching: &'static str,
     pub none: &'static str,
     pub none_hint: &'static str,
     /// Singular and plural. The script replaces `{count}`.

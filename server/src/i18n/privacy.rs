@@ -12,6 +12,8 @@ pub struct PrivacyTexts {
     pub responsible: fn(&str) -> String,
     pub what_title: &'static str,
     pub what: &'static [&'static str],
+    /// In an event whose faces are analysed after the first search.
+    pub first_search: &'static str,
     pub why_title: &'static str,
     /// Takes the purpose.
     pub purpose: fn(&str) -> String,
@@ -69,6 +71,7 @@ static ENGLISH: PrivacyTexts = PrivacyTexts {
         "For each face in a photo, a computer calculates numbers that describe it (a face template). These are biometric data. They are stored encrypted and are not used to train models.",
         "Of guests who look for their photos: a name, one contact, and a face template from their phone's camera, after they have agreed. The camera pictures are not kept.",
     ],
+    first_search: "In this event no face is analysed, and no face template of anyone in the photos is made, before a first guest has agreed and looks for their photos. From then on the faces in all photos are analysed.",
     why_title: "Why",
     purpose: |purpose| format!("Purpose: {purpose}."),
     bases: [
@@ -131,6 +134,7 @@ static HINDI: PrivacyTexts = PrivacyTexts {
         "फ़ोटो के हर चेहरे के लिए कंप्यूटर कुछ संख्याएँ निकालता है (फ़ेस टेम्पलेट)। यह बायोमेट्रिक डेटा है। इसे एन्क्रिप्ट करके रखा जाता है और इससे मॉडल नहीं सिखाए जाते।",
         "जो मेहमान अपनी फ़ोटो ढूँढते हैं, उनकी सहमति के बाद: नाम, एक संपर्क, और फ़ोन के कैमरे से बना फ़ेस टेम्पलेट। कैमरे की तस्वीरें नहीं रखी जातीं।",
     ],
+    first_search: "इस इवेंट में तब तक किसी चेहरे की जाँच नहीं होती, और फ़ोटो में दिखने वाले किसी व्यक्ति का फ़ेस टेम्पलेट नहीं बनता, जब तक कोई पहला मेहमान सहमति देकर अपनी फ़ोटो न ढूँढे। उसके बाद सभी फ़ोटो के चेहरों की जाँच होती है।",
     why_title: "क्यों",
     purpose: |purpose| format!("मकसद: {purpose}।"),
     bases: [

@@ -48,12 +48,14 @@ pub struct FolderCoverage {
 /// The coverage of an event.
 #[derive(Serialize, ToSchema)]
 pub struct EventCoverage {
-    /// All photos of the event: indexed, unreadable and pending.
+    /// All photos of the event: indexed, unreadable, deferred and pending.
     pub photos: usize,
     /// Photos that could not be read.
     pub unreadable: usize,
     /// Photos that are not indexed yet.
     pub pending: usize,
+    /// Photos whose faces are not analysed until a guest searches.
+    pub deferred: usize,
     #[serde(flatten)]
     pub counted: CoverageCounts,
     /// Folders with indexed photos, oldest first.
@@ -110,11 +112,13 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
     };
     let folders = named.into_iter().filter_map(folder).collect();
     let unreadable = size(jobs.failed);
-    let pending = photos.saturating_sub(all.photos + unreadable);
+    let deferred = size(jobs.deferred);
+    let pending = photos.saturating_sub(all.photos + unreadable + deferred);
     Ok(Json(EventCoverage {
         photos,
         unreadable,
         pending,
+        deferred,
         counted: CoverageCounts::from(&all),
         folders,
     }))

@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::embedding::{Embedding, check_deferrable};
 use super::guest_proof::GuestProof;
 use super::retention;
 use super::routes::{Event, ends, view};
@@ -18,7 +19,7 @@ use crate::http::auth::{Action, Grant};
 use crate::http::extract::{self, Body};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, EventRecord};
-use crate::infra::db::guests;
+use crate::infra::db::{Tx, embedding, guests};
 use crate::infra::rate_limit::Quota;
 
 /// Minimum notice of an earlier end, seconds (7 days). An owner or admin who must not wait deletes the
@@ -51,6 +52,10 @@ pub struct EventChange {
     /// contact from now on, the open pages of guests who have not done so ask for it.
     #[schema(inline)]
     guest_proof: Option<GuestProof>,
+    /// The new time at which faces are embedded, for owners and admins. `at_first_search` responds with `conflict`
+    /// once a face was embedded or a guest has searched. `at_upload` embeds the faces of all photos.
+    #[schema(inline)]
+    embedding: Option<Embedding>,
 }
 
 impl EventChange {
@@ -58,6 +63,8 @@ impl EventChange {
     fn apply(self, before: &EventRecord) -> Result<EventRecord> {
         let keep = |text: &String| text.clone();
         let downloads = self.downloads.map(|download| download.as_str().to_owned());
+        let embedding = self.embedding.map_or(keep(&before.embedding), |it| it.as_str().to_owned());
+        let started = before.embedding_started_unix_s.filter(|_| embedding == before.embedding);
         Ok(EventRecord {
             id: keep(&before.id),
             studio: keep(&before.studio),
@@ -83,6 +90,8 @@ impl EventChange {
             guest_proof: self
                 .guest_proof
                 .map_or(keep(&before.guest_proof), |it| it.as_str().to_owned()),
+            embedding,
+            embedding_started_unix_s: started,
         })
     }
 }
@@ -103,6 +112,9 @@ fn check_rights(grant: &Grant, before: &EventRecord, after: &EventRecord) -> Res
     }
     if after.legal_basis != before.legal_basis {
         grant.check(Action::ChangeEventTerms, "legal_basis")?;
+    }
+    if after.embedding != before.embedding {
+        grant.check(Action::ChangeEventTerms, "embedding")?;
     }
     if after.guest_proof != before.guest_proof {
         grant.check(Action::ChangeGuestProof, "guest_proof")?;
@@ -130,9 +142,21 @@ fn detail(before: &EventRecord, after: &EventRecord) -> String {
         .value("legal_basis", &before.legal_basis, &after.legal_basis)
         .value("downloads", &before.downloads, &after.downloads)
         .value("guest_proof", &before.guest_proof, &after.guest_proof)
+        .value("embedding", &before.embedding, &after.embedding)
         .name_only("name", before.name != after.name)
         .name_only("watermark", before.watermark != after.watermark)
         .detail()
+}
+
+/// Does what a new time of the embedding needs: checks that nothing is embedded, or makes the deferred jobs ready.
+///
+/// # Errors
+/// - `Conflict` if the embedding cannot wait any more.
+async fn change_embedding(app: &App, tx: &mut Tx, event: &EventRecord) -> Result<()> {
+    match event.defers_embedding() {
+        true => check_deferrable(app, tx, &event.id).await,
+        false => embedding::release(tx, &event.id, now_s()).await.map(drop),
+    }
 }
 
 /// Changes an event. A new end, purpose or legal basis needs the role owner or admin, and is announced by
@@ -150,6 +174,10 @@ pub async fn change(
     let before = events::lock(&mut tx, grant.event()?).await?.ok_or_else(ApiError::not_found)?;
     let event = given.apply(&before)?;
     check_rights(&grant, &before, &event)?;
+    let embedding_changed = event.embedding != before.embedding;
+    if embedding_changed {
+        change_embedding(&app, &mut tx, &event).await?;
+    }
     events::update(&mut tx, &event).await?;
     if event.purpose != before.purpose {
         events::set_purpose_changed(&mut tx, &event.id, now_s()).await?;
@@ -172,6 +200,10 @@ pub async fn change(
         app.face_engine.run(move |faces| faces.set_retention(&id, &policy)).await?;
     }
     tx.commit().await?;
+    if embedding_changed {
+        app.jobs.wake();
+        app.jobs.publish(&event.id);
+    }
     if announced {
         // Wakes the task that sends the e-mails.
         app.guest_updates.publish(&event.id, None);

@@ -4,6 +4,7 @@
 //! (`api/erasure/event.rs`).
 
 pub mod change;
+pub mod embedding;
 pub mod guest_proof;
 pub mod routes;
 pub mod terms;

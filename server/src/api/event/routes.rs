@@ -5,6 +5,7 @@ use picpick_engine::receipts::Requester;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::embedding::Embedding;
 use super::guest_proof::GuestProof;
 use super::retention;
 use super::terms::{LegalBasis, Purpose};
@@ -50,6 +51,12 @@ pub struct Event {
     // How guests prove who they are. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
     pub guest_proof: GuestProof,
+    // When the faces of the event's photos are embedded. A doc comment would become a second schema, of type `object`.
+    #[schema(inline)]
+    pub embedding: Embedding,
+    /// Whether the event waits for its first search: no face is detected and no template of a face in its photos
+    /// exists.
+    pub embedding_deferred: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -70,6 +77,10 @@ pub struct NewEvent {
     /// Only owners and admins create events, so no further right is needed.
     #[schema(inline)]
     guest_proof: Option<GuestProof>,
+    // When the faces of the event's photos are embedded. A doc comment would become a second schema, of type `object`.
+    #[schema(inline)]
+    #[serde(default)]
+    embedding: Embedding,
 }
 
 /// The result of an event's deletion.
@@ -82,6 +93,7 @@ pub struct EventReceipt {
 /// Converts a row of `events` to the response.
 pub fn view(event: EventRecord) -> Result<Event> {
     Ok(Event {
+        embedding_deferred: event.defers_embedding(),
         id: event.id,
         studio: event.studio,
         name: event.name,
@@ -92,6 +104,7 @@ pub fn view(event: EventRecord) -> Result<Event> {
         downloads: Download::parse(&event.downloads)?,
         watermark: event.watermark,
         guest_proof: GuestProof::stored(&event.guest_proof)?,
+        embedding: Embedding::stored(&event.embedding)?,
     })
 }
 
@@ -157,6 +170,8 @@ pub async fn create(
         downloads: Download::Off.as_str().to_owned(),
         watermark: None,
         guest_proof: given.guest_proof.unwrap_or(GuestProof::default_of(&app)).as_str().to_owned(),
+        embedding: given.embedding.as_str().to_owned(),
+        embedding_started_unix_s: None,
     };
     // The collection is created before the event's row, because an event without a collection could accept no
     // photo. A crash in between leaves only an empty collection, which is listed with its end date.
@@ -165,9 +180,10 @@ pub async fn create(
     app.face_engine.run(move |faces| faces.create(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::insert(&mut tx, &event, &app.node_id).await?;
-    let EventRecord { purpose, legal_basis, ends_unix_s, guest_proof, .. } = &event;
+    let EventRecord { purpose, legal_basis, ends_unix_s, guest_proof, embedding, .. } = &event;
     let detail = format!(
-        "purpose: {purpose}; legal_basis: {legal_basis}; ends_unix_s: {ends_unix_s}; guest_proof: {guest_proof}"
+        "purpose: {purpose}; legal_basis: {legal_basis}; ends_unix_s: {ends_unix_s}; guest_proof: {guest_proof}; \
+         embedding: {embedding}"
     );
     record_by(&mut tx, &grant, "event_create", &event.id, &detail).await?;
     tx.commit().await?;

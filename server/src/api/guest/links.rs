@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::ConsentNames;
+use crate::api::event::embedding::Embedding;
 use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
@@ -57,13 +58,15 @@ pub struct OpenGuestLink {
     pub purpose: Purpose,
     /// How the event's guests prove who they are.
     pub guest_proof: GuestProof,
+    /// When the faces of the event's photos are embedded.
+    pub embedding: Embedding,
 }
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let text = format!(
-        "SELECT l.id, l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, e.guest_proof, s.name AS studio_name \
-         FROM {} JOIN guest_links l ON l.event_id = e.id \
+        "SELECT l.id, l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, e.guest_proof, e.embedding, \
+         s.name AS studio_name FROM {} JOIN guest_links l ON l.event_id = e.id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND {} AND e.node_id = $3",
         events::WITH_STUDIO,
         events::open_at("$2")
@@ -80,6 +83,7 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
             ends_unix_s: row.try_get("ends_unix_s")?,
             purpose: Purpose::stored(&row.try_get::<String, _>("purpose")?)?,
             guest_proof: GuestProof::stored(&row.try_get::<String, _>("guest_proof")?)?,
+            embedding: Embedding::stored(&row.try_get::<String, _>("embedding")?)?,
         })
     };
     row.map(read).transpose()

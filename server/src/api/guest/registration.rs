@@ -14,6 +14,7 @@ use super::email_tokens::{self, TokenPurpose};
 use super::links::{self, OpenGuestLink};
 use super::registration_quota;
 use super::session;
+use crate::api::event::embedding::Embedding;
 use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
@@ -43,6 +44,9 @@ pub struct EventInvitation {
     // How guests prove who they are. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
     pub guest_proof: GuestProof,
+    // When the faces of the event's photos are embedded. A doc comment would become a second schema, of type `object`.
+    #[schema(inline)]
+    pub embedding: Embedding,
     /// The consent text for guests who verify their face by camera.
     pub consent: Consent,
     /// The consent text for guests who request access without a camera.
@@ -104,9 +108,16 @@ pub async fn invitation(
     let link = links::check_open(&app, &given.token).await?;
     let text = |way| consent::text(way, wanted.language, link.named());
     let (consent, consent_without_camera) = (text(ConsentKind::Camera), text(ConsentKind::Studio));
-    let guest_proof = link.guest_proof;
+    let OpenGuestLink { guest_proof, embedding, .. } = link;
     let (event, studio) = (link.event_name, link.studio_name);
-    Ok(Json(EventInvitation { event, studio, guest_proof, consent, consent_without_camera }))
+    Ok(Json(EventInvitation {
+        event,
+        studio,
+        guest_proof,
+        embedding,
+        consent,
+        consent_without_camera,
+    }))
 }
 
 /// Registers a guest who has agreed to the consent text. The response sets the session cookie. If the event's

@@ -26,7 +26,7 @@ use crate::http::auth::{GUEST_COOKIE, GuestSession, LocalData, end_session_heade
 use crate::http::client_address::Encrypted;
 use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
-use crate::infra::db::guests;
+use crate::infra::db::{embedding, guests};
 use crate::infra::file_name::FileName;
 use crate::infra::mail::{self, OutgoingMail};
 use crate::infra::places::PlaceKind;
@@ -48,6 +48,8 @@ pub struct GuestView {
     /// Whether the guest has passed the challenge, and the verification waits for `POST /guest/verification`.
     pub face_shown: bool,
     pub photos: usize,
+    /// Whether photos of the event are still being searched for faces; false until the session is verified.
+    pub searching: bool,
     /// Number of candidate faces, which the guest can confirm or reject.
     pub candidates: usize,
     pub notifications: Notifications,
@@ -107,6 +109,7 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
         true => found(&app, &visit.event, &visit.guest, &[]).await?,
         false => super::photos::GuestPhotoList::default(),
     };
+    let searching = visit.verified && embedding::is_in_progress(&app.db, &visit.event).await?;
     let face_shown = app.passed_faces.holds(&visit.session, &visit.guest);
     let contact = Contact::parse(&open(&app, &visit.guest, "contact", &own.guest.contact)?)?;
     let contact_proof = contact_proof::state(&own, face_shown)?;
@@ -118,6 +121,7 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
         contact_proof,
         face_shown,
         photos: found.photos.len(),
+        searching,
         candidates: found.asked.len(),
         notifications: Notifications::of(own.guest.notify),
         can_notify: contact.email().is_some(),

@@ -20,6 +20,7 @@ use super::face_quotas::{self, NewFace};
 use super::session;
 use crate::api::erasure::orphaned_templates;
 use crate::api::erasure::receipts::FormerGuest;
+use crate::api::event::embedding;
 use crate::api::event::guest_proof::GuestProof;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -28,8 +29,8 @@ use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
-use crate::infra::db::consents;
 use crate::infra::db::guests::{self, ContactSharer, GuestOverview};
+use crate::infra::db::{consents, events};
 use crate::infra::passed_faces::PassedFace;
 
 /// Maximum number of different faces with one proved contact in an event: a code shows that the guest reads the
@@ -256,6 +257,8 @@ async fn bind(
 ) -> Result<Zeroizing<String>> {
     let now = now_s();
     let mut tx = app.db.write().await?;
+    // Locked first, as in changes of the event: a change to `at_first_search` and a first search exclude each other.
+    events::lock(&mut tx, &visit.event).await?;
     if !guests::set_verified(&mut tx, &guest, now).await? {
         drop(tx);
         // The guest was erased during verification. The template of a new guest is erased here.
@@ -279,6 +282,10 @@ async fn bind(
         guests::set_contact_proved(&mut tx, &guest, now).await?;
     }
     record_guest(&mut tx, &visit.studio, &guest, "guest_verified", &own.guest_proof).await?;
+    embedding::start(&mut tx, &visit.studio, &visit.event, &guest, now).await?;
     tx.commit().await?;
+    // Jobs may be ready now.
+    app.jobs.wake();
+    app.jobs.publish(&visit.event);
     Ok(token)
 }

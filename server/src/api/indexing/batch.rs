@@ -1,13 +1,15 @@
 //! A batch of jobs of one event: reads photos from the photo store and adds their faces to the event's
 //! collection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
-use picpick_engine::indexing::{PhotoSource, ProgressEvent, RunOptions, Sink as _, index_photos};
+use picpick_engine::indexing::{
+    LastStage, PhotoSource, ProgressEvent, RunOptions, Sink as _, index_photos,
+};
 use picpick_engine::{BlobSealer, Collection, Error, PhotoId, Picture};
 
 use crate::error::Result;
@@ -20,6 +22,8 @@ use crate::infra::photo_store::{PhotoStore, Rendition};
 pub struct IndexBatch {
     pub blobs: PhotoStore,
     pub event: String,
+    /// `Decode` makes the derivatives and nothing else, for an event that waits for its first search.
+    pub last_stage: LastStage,
     /// Maximum number of the engine's threads.
     pub index_jobs: usize,
     pub stop: Arc<AtomicBool>,
@@ -52,18 +56,29 @@ impl PhotoSource for StoredPhoto {
     }
 }
 
+/// What the engine reported on the photos of a batch, by their ids.
+#[derive(Default)]
+struct Report {
+    /// The photos that the engine rejected, with the reasons.
+    refused: HashMap<String, String>,
+    decoded: HashSet<String>,
+}
+
 impl IndexBatch {
     /// Indexes the photos of `jobs` and returns the outcome of each job.
     pub fn run(&self, faces: &FaceEngine, jobs: Vec<Job>) -> Vec<(Job, JobOutcome)> {
-        let refused: Mutex<HashMap<String, String>> = Mutex::default();
-        let ended = self.index(faces, &jobs, &refused);
-        let refused = refused.into_inner();
+        let report: Mutex<Report> = Mutex::default();
+        let ended = self.index(faces, &jobs, &report);
+        let Report { refused, decoded } = report.into_inner();
+        let deferred =
+            |job: &Job| self.last_stage == LastStage::Decode && decoded.contains(&job.photo);
         let outcome = |job: &Job| {
             if let Some(reason) = refused.get(&job.photo) {
                 return JobOutcome::Rejected(reason.clone());
             }
             match self.is_there(faces, job) {
                 Ok(true) => JobOutcome::Done,
+                Ok(false) if deferred(job) => JobOutcome::Deferred,
                 Ok(false) => JobOutcome::Retry(match &ended {
                     Err(failure) => failure.reason().to_owned(),
                     Ok(()) => {
@@ -76,16 +91,11 @@ impl IndexBatch {
         jobs.into_iter().map(|job| (job.clone(), outcome(&job))).collect()
     }
 
-    /// Indexes the photos of `jobs`. Adds the photos that the engine rejected to `refused`, with the reasons.
-    fn index(
-        &self,
-        faces: &FaceEngine,
-        jobs: &[Job],
-        refused: &Mutex<HashMap<String, String>>,
-    ) -> Result<()> {
+    /// Indexes the photos of `jobs`, and adds what the engine reports to `report`.
+    fn index(&self, faces: &FaceEngine, jobs: &[Job], report: &Mutex<Report>) -> Result<()> {
         let event = faces.open_collection(&self.event)?;
         let collection = &event.collection;
-        collection.hold_erasures(|| self.index_into(collection, faces, jobs, refused))?
+        collection.hold_erasures(|| self.index_into(collection, faces, jobs, report))?
     }
 
     /// Does the work of `index`, while no erasure runs.
@@ -94,7 +104,7 @@ impl IndexBatch {
         collection: &Collection,
         faces: &FaceEngine,
         jobs: &[Job],
-        refused: &Mutex<HashMap<String, String>>,
+        report: &Mutex<Report>,
     ) -> Result<()> {
         // The sealer is read once per batch: a purge waits for the batch, so this copy of the key does not
         // outlive the event.
@@ -108,24 +118,27 @@ impl IndexBatch {
         };
         let photos: Vec<StoredPhoto> = jobs.iter().map(source).collect();
         let options = RunOptions {
+            last_stage: self.last_stage,
             jobs: self.index_jobs,
             stop: Arc::clone(&self.stop),
             ..RunOptions::default()
         };
-        let report = |progress: ProgressEvent<'_>| match progress {
+        let on_event = |progress: ProgressEvent<'_>| match progress {
             ProgressEvent::Skipped(path, reason) => {
                 let photo = path.to_string_lossy().into_owned();
-                refused.lock().insert(photo, reason);
+                report.lock().refused.insert(photo, reason);
             }
             ProgressEvent::Decoded(path, picture) => {
-                if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {
+                let photo = path.to_string_lossy().into_owned();
+                if let Err(failure) = self.show(&sealer, &photo, picture) {
                     // Not fatal: the first request for a missing derivative makes it.
                     tracing::error!(reason = failure.reason(), "rendering a photo failed");
                 }
+                report.lock().decoded.insert(photo);
             }
             ProgressEvent::Known(_) | ProgressEvent::Stored { .. } => {}
         };
-        index_photos(&|| faces.pipeline(), photos.into_iter(), collection, &options, &report)?;
+        index_photos(&|| faces.pipeline(), photos.into_iter(), collection, &options, &on_event)?;
         Ok(())
     }
 

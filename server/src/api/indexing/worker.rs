@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use picpick_engine::indexing::LastStage;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -17,7 +18,7 @@ use super::settling::Settling;
 use crate::api::guest::record_new_matches;
 use crate::app::App;
 use crate::error::{ApiError, Result};
-use crate::infra::db::events::OwnedEvent;
+use crate::infra::db::events::{self, OwnedEvent};
 use crate::infra::jobs::queue::{
     JobOutcome, claim_batch, due_events, pending, record_outcomes, release_leases,
 };
@@ -200,6 +201,22 @@ fn batch_size(photo_s: Option<f64>) -> i64 {
     photo_s.map_or(BATCH_FIRST, fits).clamp(1, BATCH_MAX)
 }
 
+/// Returns the last stage for the claimed jobs of an event. This is the one place that decides whether the faces of a
+/// photo are embedded.
+///
+/// The event is locked after its jobs are claimed: a change to `at_first_search` that commits before is seen here, and
+/// one that comes later finds the jobs running and is refused (`api/event/embedding.rs`).
+async fn last_stage(app: &App, event: &str) -> Result<LastStage> {
+    let mut tx = app.db.write().await?;
+    let event = events::lock(&mut tx, event).await?;
+    tx.commit().await?;
+    Ok(match event {
+        Some(event) if !event.defers_embedding() => LastStage::Store,
+        // An event that is being deleted needs no faces either.
+        _ => LastStage::Decode,
+    })
+}
+
 /// Claims and runs one batch of at most `limit` jobs.
 async fn batch(
     app: &App,
@@ -217,6 +234,7 @@ async fn batch(
     let work = IndexBatch {
         blobs: app.photo_store.clone(),
         event: event.id.clone(),
+        last_stage: last_stage(app, &event.id).await?,
         index_jobs: app.settings.index_jobs,
         stop: Arc::clone(stop),
     };
@@ -232,6 +250,7 @@ async fn batch(
     for (job, outcome) in &outcomes {
         metrics::count_indexed(match outcome {
             JobOutcome::Done => "done",
+            JobOutcome::Deferred => "deferred",
             JobOutcome::Rejected(_) => "rejected",
             JobOutcome::Retry(_) => "retry",
         });
@@ -240,7 +259,7 @@ async fn batch(
             tracing::warn!(event = event.id, photo, attempts, %reason, "indexing will be retried");
         }
     }
-    record_outcomes(&app.db, &outcomes).await?;
+    record_outcomes(&app.db, &event.id, &outcomes).await?;
     record_new_matches(app, &event.id, &met).await?;
     metrics::set_jobs_pending(pending(&app.db).await?);
     Ok(BatchDone { event, jobs: count, added, took })

@@ -30,7 +30,8 @@ pub struct Photo {
     /// Height of the image in the file, pixels, before its EXIF orientation is applied.
     pub height: i64,
     pub created_unix_s: i64,
-    /// State of the photo's indexing job: `ready`, `running`, `done`, `failed` or `cancelled`.
+    /// State of the photo's indexing job: `ready`, `running`, `done`, `deferred`, `failed` or `cancelled`.
+    /// `deferred`: the photo's faces are not analysed until a guest searches.
     pub indexing: String,
 }
 

@@ -6,6 +6,7 @@ use picpick_engine::{MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Su
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::event::embedding::check_started;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::{count_by, record_by};
@@ -165,7 +166,8 @@ async fn record_lowered(app: &App, grant: &Grant, lowered: Option<LoweredThresho
 }
 
 /// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP, at most 32
-/// MiB. The server neither stores nor logs the picture.
+/// MiB. The server neither stores nor logs the picture. Responds with `conflict` if the event's faces are not embedded
+/// until a guest searches: a search by a member of the studio does not start that.
 #[utoipa::path(post, path = "/events/{event}/search", operation_id = "photo_search_by_selfie", tag = "search",
     params(("event" = String, Path), SearchParams),
     request_body(content = BinarySchema, content_type = "image/jpeg"),
@@ -179,6 +181,7 @@ pub async fn by_selfie(
 ) -> Result<Json<SearchResult>> {
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
+    check_started(&app, &event).await?;
     let name = event.clone();
     let may_lower = grant.may(Action::SearchBelowThreshold);
     let (answer, lowered, faces_seen, quality) = app
@@ -231,6 +234,7 @@ pub async fn by_face(
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
     let face = extract::face("face", &given.face)?;
+    check_started(&app, &event).await?;
     let name = event.clone();
     let may_lower = grant.may(Action::SearchBelowThreshold);
     let (answer, lowered, quality) = app
@@ -300,6 +304,7 @@ pub async fn compare(
 ) -> Result<Json<FaceComparison>> {
     let (a, b) = (extract::face("a", &given.a)?, extract::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
+    check_started(&app, &event).await?;
     count_by(&app.db, &grant, "face_compare", &event).await?;
     app.face_engine
         .run_with_permit(place, move |faces| {

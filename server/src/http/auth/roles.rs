@@ -36,7 +36,8 @@ pub enum Action {
     CreateEvent,
     ReadEvent,
     ManageEvent,
-    /// Moves an event's end later; changes the purpose or the legal basis of processing its faces.
+    /// Moves an event's end later; changes the purpose or the legal basis of processing its faces, or when they are
+    /// embedded.
     ChangeEventTerms,
     /// Changes how the guests of an event prove who they are.
     ChangeGuestProof,

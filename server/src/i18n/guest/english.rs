@@ -28,6 +28,7 @@ const DOOR: EntryTexts = EntryTexts {
     step_with_code: "Show your face to the camera, and enter the code from your e-mail. It takes a minute.",
     begin: "Find my photos",
     without_camera: "No camera: ask the studio",
+    first_search: "In this event no face is analysed until a guest searches. When you have agreed and shown your face, the faces in all photos of the event are analysed to find yours. If you are the first, that takes a while.",
     neither: "Prefer no face search? Ask the studio in person: it can share photos with you another way, for example in \
               an album with a PIN.",
     no_script: "Finding your photos by camera needs JavaScript. Turn it on and reload the page, or ask the studio for your \
@@ -202,6 +203,7 @@ const PHOTOS: PhotosTexts = PhotosTexts {
     title: "Your photos",
     count: ["{count} photo of you", "{count} photos of you"],
     looking: "Looking for your photos…",
+    searching: "The event's photos are being searched. Yours appear here one after the other.",
     none: "No photos yet.",
     none_hint: "We look again whenever the studio adds photos. They appear here by themselves.",
     new: ["{count} new photo", "{count} new photos"],

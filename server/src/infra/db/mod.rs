@@ -2,6 +2,7 @@
 //! same statements run on both. Face data is never stored here.
 
 pub mod consents;
+pub mod embedding;
 pub mod erasures;
 pub mod events;
 pub mod folders;

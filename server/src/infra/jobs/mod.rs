@@ -1,5 +1,8 @@
 //! Durable job queue: photos to index.
 //!
+//! A job of an event that waits for its first search (`infra/db/embedding.rs`) ends in the state `deferred`, from
+//! which the search makes it ready.
+//!
 //! A job is inserted in the transaction of the change that requires it. Delivery is at least once, and jobs are
 //! idempotent. `queue.rs` holds the queue, `counts_cache.rs` caches the counts, `api/indexing/worker.rs` runs
 //! the jobs, and `api/indexing/routes.rs` holds the HTTP handlers.

@@ -48,6 +48,8 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
     Done,
+    /// The photo is decoded, and its event waits for its first search; the job stays deferred until then.
+    Deferred,
     /// Permanent failure, with the reason that is shown to the studio.
     Rejected(String),
     /// Transient failure, with the reason; the job is retried.
@@ -60,6 +62,8 @@ pub struct JobCounts {
     pub ready: i64,
     pub running: i64,
     pub done: i64,
+    /// Photos whose faces are not analysed until a guest searches.
+    pub deferred: i64,
     pub failed: i64,
     pub cancelled: i64,
     /// Whether indexing is paused.
@@ -107,20 +111,27 @@ pub async fn claim_batch(db: &Db, event: &str, limit: i64) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Records the outcomes of claimed jobs and releases their leases.
-pub async fn record_outcomes(db: &Db, outcomes: &[(Job, JobOutcome)]) -> Result<()> {
+/// Records the outcomes of claimed jobs of an event and releases their leases.
+pub async fn record_outcomes(db: &Db, event: &str, outcomes: &[(Job, JobOutcome)]) -> Result<()> {
     let now = now_s();
     let mut tx = db.write().await?;
+    // Locked, because a first search in the meantime has found these jobs running and has not made them ready.
+    let waits = outcomes.iter().any(|(_, outcome)| *outcome == JobOutcome::Deferred)
+        && events::lock(&mut tx, event).await?.is_some_and(|event| event.defers_embedding());
     for (job, outcome) in outcomes {
         let (state, reason, due) = match outcome {
             JobOutcome::Done => ("done", "", now),
+            JobOutcome::Deferred if waits => ("deferred", "", now),
+            JobOutcome::Deferred => ("ready", "", now),
             JobOutcome::Rejected(reason) => ("failed", reason.as_str(), now),
             JobOutcome::Retry(reason) => match JOBS.retry_delay_s(job.attempts) {
                 Some(delay_s) => ("ready", reason.as_str(), now + delay_s),
                 None => ("failed", reason.as_str(), now),
             },
         };
+        let attempts = if *outcome == JobOutcome::Deferred { 0 } else { job.attempts };
         let values = [
+            ("attempts", BoundValue::Number(attempts)),
             ("state", BoundValue::Text(state)),
             ("reason", BoundValue::Text(reason)),
             ("lease_unix_s", BoundValue::Number(0)),
@@ -172,6 +183,7 @@ pub async fn counts(db: &Db, event: &str) -> Result<JobCounts> {
             "ready" => counts.ready = n,
             "running" => counts.running = n,
             "done" => counts.done = n,
+            "deferred" => counts.deferred = n,
             "failed" => counts.failed = n,
             _ => counts.cancelled = n,
         }

@@ -13,7 +13,7 @@ const KINDS = {
   unreadable: { of: "photos", title: "Photos that could not be read" },
 };
 
-const { path } = await thisEvent();
+const { path, event } = await thisEvent();
 const report = await call("GET", `${path}/coverage`);
 
 const percent = (part, whole) => {
@@ -22,20 +22,24 @@ const percent = (part, whole) => {
 };
 
 const recall = report.expected_recall;
+// The page's heading says until when.
+const nothing = event.embedding_deferred ? "No face is analysed yet." : "No faces found yet.";
 byId("sentence").textContent =
-  recall === null ? "No faces found yet." : `Guests will find about ${Math.round(recall * 100)} % of their photos.`;
+  recall === null ? nothing : `Guests will find about ${Math.round(recall * 100)} % of their photos.`;
 byId("found-bar").value = recall ?? 0;
 byId("faces-about").textContent = report.faces
   ? `${count(report.faces, "face", "faces")} in ${count(report.indexed, "photo", "photos")}. Easy to match: ${report.good.toLocaleString()} (${percent(report.good, report.faces)}).`
-  : "No faces found yet.";
+  : nothing;
 byId("photos-about").textContent = [
   `${report.indexed.toLocaleString()} of ${count(report.photos, "photo", "photos")} searched`,
+  ...(report.deferred ? [`${report.deferred.toLocaleString()} not analysed until a guest searches`] : []),
   ...(report.pending ? [`${report.pending.toLocaleString()} to go`] : []),
 ].join(" · ");
+const none = (what) => (event.embedding_deferred && what !== "unreadable" ? "Not analysed" : "None");
 for (const [what, { of }] of Object.entries(KINDS)) {
   const [part, whole] = [report[what], report[of]];
   byId(`${what}-bar`).value = whole ? part / whole : 0;
-  byId(`${what}-count`).textContent = part ? `${part.toLocaleString()} of ${count(whole, of.slice(0, -1), of)} (${percent(part, whole)})` : "None";
+  byId(`${what}-count`).textContent = part ? `${part.toLocaleString()} of ${count(whole, of.slice(0, -1), of)} (${percent(part, whole)})` : none(what);
   document.querySelector(`[data-what=${what}]`).hidden = part === 0;
 }
 

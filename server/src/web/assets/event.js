@@ -17,13 +17,15 @@ adding(id, folders, photos.refresh);
 // Shows the progress of indexing, which the server sends as events.
 let done = -1;
 async function showProgress(counts) {
-  const all = counts.ready + counts.running + counts.done + counts.failed;
+  const all = counts.ready + counts.running + counts.done + counts.deferred + counts.failed;
   byId("index-bar").max = Math.max(1, all);
-  byId("index-bar").value = counts.done + counts.failed;
+  byId("index-bar").value = counts.done + counts.deferred + counts.failed;
   const parts = [all ? `${counts.done.toLocaleString()} of ${count(all, "photo", "photos")} searched` : "No photos yet"];
+  if (counts.deferred) parts.push(`${counts.deferred.toLocaleString()} not analysed until a guest searches`);
   if (counts.failed) parts.push(`${counts.failed.toLocaleString()} could not be read`);
   if (counts.paused) parts.push("paused");
   byId("index-state").textContent = parts.join(" · ");
+  if (counts.done) byId("event-deferred").hidden = true;
   byId("pause").textContent = counts.paused ? "Resume" : "Pause";
   byId("pause").dataset.action = counts.paused ? "resume" : "pause";
   byId("retry").hidden = counts.failed === 0;
@@ -31,8 +33,9 @@ async function showProgress(counts) {
     const failed = await call("GET", `${path}/jobs/failed?limit=50`);
     byId("failed").replaceChildren(...failed.items.map((job) => element("li", {}, `${job.name}: ${job.reason}`)));
   } else byId("failed").replaceChildren();
-  const changed = counts.done !== done && done >= 0;
-  done = counts.done;
+  const ended = counts.done + counts.deferred;
+  const changed = ended !== done && done >= 0;
+  done = ended;
   if (changed && photos.hasAll()) await photos.refresh();
 }
 const updates = new EventSource(`/api/v1${path}/progress`);

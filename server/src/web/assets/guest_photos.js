@@ -9,6 +9,8 @@ const open = { signIn: false };
 const file = (photo, kind) => `/api/v1/guest/photos/${photo.id}/${kind}`;
 const known = new Map();
 let together = false;
+// Whether the server is still searching photos for faces; asked until it is done.
+let searching = true;
 
 // Calls the API and shows errors. If the session has ended, reloads: the server then sends the page of an ended
 // session.
@@ -74,7 +76,8 @@ async function say(photo, what) {
 function count() {
   const photos = shown();
   byId("count").textContent = photos.length ? number("count", photos.length) : "";
-  byId("none").hidden = photos.length > 0;
+  byId("searching").hidden = !searching;
+  byId("none").hidden = searching || photos.length > 0;
   byId("take").hidden = photos.length === 0;
   const some = photos.some((photo) => photo.download !== "off");
   byId("all").hidden = !some || together;
@@ -97,6 +100,8 @@ async function refresh(fresh) {
   for (let before = null; before !== saying; ) {
     before = saying;
     await before;
+    // Asked first: photos that are found in between are then in the list.
+    if (searching) ({ searching } = await ask("GET", "/guest"));
     photos = await everything();
   }
   if (fresh) {

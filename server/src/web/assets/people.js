@@ -5,7 +5,9 @@ import { face, photoLink, sure, thisEvent } from "./studio_common.js";
 
 const AT_ONCE = 60;
 const FACES_MAX = 5000;
-const { path } = await thisEvent();
+const { path, event } = await thisEvent();
+// The page's heading says why there are no people yet.
+byId("no-people").textContent = event.embedding_deferred ? "No face is analysed yet." : "No faces found yet.";
 const ticked = new Set();
 let people = [];
 let shown = 0;

@@ -18,6 +18,8 @@ pub struct LinkTarget<'a> {
     pub id: &'a str,
     /// Whether the event sends each guest a code.
     pub needs_code: bool,
+    /// Whether no face of the event is analysed before the first search.
+    pub first_search: bool,
     /// The path of the link, `/g/TOKEN`.
     pub address: &'a str,
 }
@@ -151,6 +153,7 @@ fn agree(words: &GuestTexts, language: Language, behind: &LinkTarget<'_>) -> Mar
             data-ends=(consent.ends_unix_s) data-purpose=(consent.purpose.as_str()) {
             h2 #consent-title tabindex="-1" { (door.consent_title) }
             div.small { @for paragraph in &consent.text { p { (paragraph) } } }
+            @if behind.first_search { p.hint { (door.first_search) } }
             (ticks(door.i_agree, door.i_am_adult))
             p #consent-bad .bad role="alert" {}
             div.deeds {

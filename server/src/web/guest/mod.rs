@@ -20,6 +20,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::api::event::embedding::Embedding;
 use crate::api::event::terms::Purpose;
 use crate::api::guest::access_requests::{self, NewAccessRequest};
 use crate::api::guest::links::{self, OpenGuestLink};
@@ -126,8 +127,16 @@ async fn behind(here: GuestPageContext, Path(token): Path<String>) -> Response {
 }
 
 fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
-    let OpenGuestLink { event, event_name, studio_name, ends_unix_s, purpose, guest_proof, .. } =
-        open;
+    let OpenGuestLink {
+        event,
+        event_name,
+        studio_name,
+        ends_unix_s,
+        purpose,
+        guest_proof,
+        embedding,
+        ..
+    } = open;
     LinkTarget {
         event: event_name,
         studio: studio_name,
@@ -135,6 +144,7 @@ fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
         purpose: *purpose,
         id: event,
         needs_code: guest_proof.needs_code(),
+        first_search: *embedding == Embedding::AtFirstSearch,
         address,
     }
 }

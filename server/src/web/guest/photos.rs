@@ -40,6 +40,7 @@ pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> M
                 li { button #together type="button" aria-pressed="false" { (photos.together) } }
             }
         }
+        p #searching .centre role="status" hidden { (photos.searching) }
         div #none .empty hidden {
             p { strong { (photos.none) } }
             p { (photos.none_hint) }

@@ -10,6 +10,7 @@ use axum::routing::get;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::api::event::embedding::Embedding;
 use crate::api::event::terms::LegalBasis;
 use crate::api::guest::consent::purpose_text;
 use crate::api::privacy::notice::{PublicEvent, find_public, page_path};
@@ -135,7 +136,9 @@ fn page(language: Language, event: &PublicEvent) -> Markup {
             @if let Some(text) = &event.notice {
                 section { h2 { (words.studio_says) } @for line in text.lines() { p { (line) } } }
             }
-            section { h2 { (words.what_title) } (list(words.what)) }
+            section { h2 { (words.what_title) } (list(words.what))
+                @if event.embedding == Embedding::AtFirstSearch { p { (words.first_search) } }
+            }
             section {
                 h2 { (words.why_title) }
                 p { ((words.purpose)(purpose_text(language, event.purpose))) " " (basis) }

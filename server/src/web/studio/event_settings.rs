@@ -20,6 +20,7 @@ pub fn page() -> Markup {
                     p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. With a watermark, visitors cannot download originals. Leave empty for no watermark." }
                 }
                 (guest_proof())
+                (embedding())
                 (terms())
                 button type="submit" { "Save" }
                 (outcome())
@@ -52,6 +53,20 @@ fn guest_proof() -> Markup {
                 option value="selfie" { "Face only (weaker)" }
             }
             p #guest-proof-hint .hint { "No web page can tell for sure that a camera is real: someone with a photo of a guest may pass as that guest. With a code, only a person with an e-mail address of their own, and only a few faces for each address, can look for photos. With the guest list, only addresses that you enter on the page Guests get a code. Face only is the fastest for guests, and the service slows down when many different faces come. Only owners and admins can change this." }
+        }
+    }
+}
+
+/// Renders the choice of when faces are embedded.
+fn embedding() -> Markup {
+    html! {
+        div.field {
+            label for="embedding" { "When faces are analysed" }
+            select #embedding name="embedding" aria-describedby="embedding-hint" {
+                option value="at_upload" { "After each upload" }
+                option value="at_first_search" { "Only once a guest who has agreed searches" }
+            }
+            p #embedding-hint .hint { "Analysing a face makes a template of it, also of people who never agreed. With the second choice no face is analysed before the first guest has agreed and passed the camera check: people, coverage and your own search stay empty until then, and the first guest waits while the photos are searched. Albums and downloads work at once. It can be chosen only while no face was analysed; changing back analyses all photos. Only owners and admins can change this." }
         }
     }
 }

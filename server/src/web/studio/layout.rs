@@ -51,6 +51,7 @@ pub fn event_head(current: &str) -> Markup {
         p { a href="/studio" { "← All events" } }
         h1 #event-name { "Event" }
         p #event-about .hint {}
+        p #event-deferred .hint hidden { "No face in this event’s photos is analysed until a guest who has agreed searches. Owners and admins can change that in Settings." }
         nav.tabs aria-label="Pages of this event" {
             @for (page, name) in pages {
                 a data-page=(page) href="/studio" aria-current=[(page == current).then_some("page")] { (name) }

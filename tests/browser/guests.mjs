@@ -32,6 +32,8 @@ async function sideways(page, button, wanted = ["turn_left", "turn_right"]) {
   }
 }
 
+// The light of the screen in the last challenge; empty without one.
+const lightOf = (page) => page.$eval("#live", (live) => live.style.getPropertyValue("--light"));
 const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.map((one) => one.src.split("/").at(-2)).sort());
 
 // The entry page in both languages, and the page of invalid links.
@@ -225,7 +227,7 @@ await studio.waitForSelector("#event .outcome:not(:empty)");
 await page.reload();
 await until("the photos", async () => (await photosOf(page)).length > 0);
 {
-  const page = await newPage(browser);
+  const page = await newPage(browser, { reducedMotion: "reduce" });
   await page.goto(params.link);
   await checked(page, "door-with-code");
   await page.click("#begin");
@@ -233,6 +235,7 @@ await until("the photos", async () => (await photosOf(page)).length > 0);
   await register(page, "Asha", "code@mail.example");
   assert.equal(await welcome(page, guest), "code");
   await checked(page, "code");
+  assert.equal(await lightOf(page), "");
   assert.equal(await foreignOn(page, params.theirs[0]), 403);
   await page.fill("#code", "12");
   await page.click("#code-step [type=submit]");
@@ -261,6 +264,7 @@ await checked(studio, "studio-guest-list");
   const page = await newPage(browser);
   await register(page, "Zoe", "unlisted@mail.example");
   assert.equal(await welcome(page, guest), "code");
+  assert.match(await lightOf(page), /^#[0-9a-f]{6}$/);
   await page.click("#code-again");
   await page.waitForSelector("#code-said:not(:empty)");
   await checked(page, "code-again");

@@ -62,8 +62,8 @@ fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
         let progress =
             show(&mut challenge, 30, |[yaw, pitch], nth| head.turned(yaw, pitch, sway(nth)));
         assert_eq!(progress, Progress::Passed, "{:?}", challenge.turns());
-        assert_eq!(challenge.done(), 3);
-        seen.extend(challenge.turns());
+        assert_eq!(challenge.done(), challenge.turns().len());
+        seen.extend(challenge.turns().iter().copied());
         let pack = studio().pipeline.pack_id();
         let template = challenge.template(pack).unwrap();
         assert!(template.pictures >= 3 && template.pack == pack && template.quality > 0.5);
@@ -204,19 +204,45 @@ fn turned_heads_have_the_pose_that_they_were_given() {
 
 #[test]
 fn challenges_differ() {
-    let drawn: Vec<[HeadTurn; 3]> =
-        (0..400).map(|_| Challenge::random().unwrap().turns()).collect();
+    let drawn: Vec<Vec<HeadTurn>> =
+        (0..800).map(|_| Challenge::random().unwrap().turns().to_vec()).collect();
     for turns in &drawn {
-        assert!(turns[0] != turns[1] && turns[1] != turns[2], "{turns:?}");
+        assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "{turns:?}");
         assert!(
             turns.iter().any(|turn| matches!(turn, HeadTurn::Left | HeadTurn::Right)),
             "{turns:?}"
         );
     }
-    let different: HashSet<_> = drawn.iter().collect();
-    // There are 34 sequences. The probability that 400 draws miss one is 1 in 4,500; that they miss three,
-    // less than 1 in 10^12.
-    assert!(different.len() > 31, "{}", different.len());
+    let orders = |count: usize| -> (usize, HashSet<&Vec<HeadTurn>>) {
+        let of_count = drawn.iter().filter(|turns| turns.len() == count);
+        (of_count.clone().count(), of_count.collect())
+    };
+    let ((three, orders_of_three), (four, orders_of_four)) = (orders(3), orders(4));
+    // Half of the challenges have three turns: 400 ± 14 of 800.
+    assert_eq!(three + four, 800);
+    assert!(three.abs_diff(400) < 100, "{three}");
+    // There are 34 orders of three turns and 106 of four. About 400 draws miss at most 2 and about 2.4 of
+    // them; the probability that they miss 10 and 20 is less than 1 in 10^9.
+    assert!(orders_of_three.len() > 24, "{}", orders_of_three.len());
+    assert!(orders_of_four.len() > 86, "{}", orders_of_four.len());
+}
+
+#[test]
+fn every_direction_is_drawn_at_every_position() {
+    let mut counts = [[0usize; 4]; 4];
+    for _ in 0..2_000 {
+        for (position, turn) in Challenge::random().unwrap().turns().iter().enumerate() {
+            counts[position][HeadTurn::ALL.iter().position(|one| one == turn).unwrap()] += 1;
+        }
+    }
+    // At a position, a direction has a share of 0.22 to 0.28; of the last position, half of 2,000 are drawn.
+    for (position, counts) in counts.iter().enumerate() {
+        let drawn: usize = counts.iter().sum();
+        for times in counts {
+            let share = *times as f64 / drawn as f64;
+            assert!((0.17..0.33).contains(&share), "position {position}: {counts:?}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod decompression_bombs;
 mod frame_memory;
 mod guests;
+mod light;
 mod liveness;
 mod model_based;
 mod object_stores;

@@ -11,6 +11,7 @@ use crate::accounts::{Person, new_email};
 use crate::client::{Answer, Client, Request};
 use crate::outbox::{latest_to, settled};
 use crate::rng::Rng;
+use crate::screen_light::{Room, parse_tint};
 use crate::service::Service;
 use crate::synthetic_head::{Head, noisy};
 
@@ -76,17 +77,29 @@ pub fn send_frame(client: &Client, challenge: &str, jpeg: Vec<u8>) -> Answer {
     })
 }
 
-/// Runs challenges until one ends. `frame` receives the guidance, the number of frames sent for it without
-/// progress, and the frame's number. Returns the final response. The synthetic head cannot reach every turn,
-/// because it is made from one photo; after `VAIN_MAX` frames without progress another challenge is started,
-/// which requests other turns.
-fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> Vec<u8>) -> Answer {
+/// A frame that the service waits for.
+pub struct AwaitedFrame<'a> {
+    pub guidance: &'a str,
+    /// Number of frames sent for this guidance without progress.
+    pub waited: usize,
+    /// Number of earlier frames of the challenge.
+    pub nth: usize,
+    /// The light of the screen, sRGB.
+    pub tint: [u8; 3],
+}
+
+/// Runs challenges until one ends, with the frames that `frame` returns. Returns the final response. The
+/// synthetic head cannot reach every turn, because it is made from one photo; after `VAIN_MAX` frames without
+/// progress another challenge is started, which requests other turns.
+fn run_challenges(client: &Client, mut frame: impl FnMut(&AwaitedFrame<'_>) -> Vec<u8>) -> Answer {
     for _ in 0..CHALLENGES_MAX {
         let challenge = client.json("POST", "/guest/challenges", None).is(201).document();
         let id = challenge["id"].as_str().unwrap();
         let (mut guidance, mut waited) = (challenge["guidance"].as_str().unwrap().to_owned(), 0);
+        let mut tint = parse_tint(challenge["light"].as_str().unwrap());
         for nth in 0..FRAMES_MAX {
-            let answer = send_frame(client, id, frame(&guidance, waited, nth));
+            let awaited = AwaitedFrame { guidance: &guidance, waited, nth, tint };
+            let answer = send_frame(client, id, frame(&awaited));
             if answer.status != 200 {
                 return answer;
             }
@@ -94,6 +107,7 @@ fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> 
             let Some(next) = state["guidance"].as_str() else { return answer };
             waited = if next == guidance { waited + 1 } else { 0 };
             next.clone_into(&mut guidance);
+            tint = parse_tint(state["light"].as_str().unwrap());
             if waited >= VAIN_MAX {
                 break;
             }
@@ -114,7 +128,28 @@ pub fn show(client: &mut Client, mut frame: impl FnMut(&str, usize, usize) -> Pi
 }
 
 /// Runs challenges as [`show`] does, with frames that are encoded already.
-pub fn show_files(client: &mut Client, frame: impl FnMut(&str, usize, usize) -> Vec<u8>) -> Shown {
+pub fn show_files(
+    client: &mut Client,
+    mut frame: impl FnMut(&str, usize, usize) -> Vec<u8>,
+) -> Shown {
+    show_awaited(client, |awaited| frame(awaited.guidance, awaited.waited, awaited.nth))
+}
+
+/// Runs challenges as [`show_head`] does, with a guest who takes time and whom the screen lights in `room`.
+pub fn show_lit_head(client: &mut Client, head: &Head, room: &mut Room) -> Shown {
+    let mut shown = Shown::Passed;
+    for _ in 0..3 {
+        shown = show_awaited(client, |awaited| {
+            encoded(&room.lit(head, &unhurried_frame(head, awaited), awaited.tint))
+        });
+        if !matches!(shown, Shown::Failed(_)) {
+            break;
+        }
+    }
+    shown
+}
+
+fn show_awaited(client: &mut Client, frame: impl FnMut(&AwaitedFrame<'_>) -> Vec<u8>) -> Shown {
     let answer = run_challenges(client, frame).is(200);
     let state = answer.document();
     match state["state"].as_str().unwrap() {
@@ -165,6 +200,15 @@ pub fn posed_frame(head: &Head, [yaw, pitch]: [f32; 2]) -> Picture {
     noisy(&picture, FRAMES.fetch_add(1, Ordering::SeqCst))
 }
 
+/// Returns a frame of a guest who needs two more frames to begin a turn than [`camera_frame`] does: people take
+/// about a second.
+pub fn unhurried_frame(head: &Head, awaited: &AwaitedFrame<'_>) -> Picture {
+    match awaited.waited.checked_sub(2) {
+        Some(waited) => posed_frame(head, angles(awaited.guidance, waited)),
+        None => posed_frame(head, [0.0; 2]),
+    }
+}
+
 /// Runs challenges with `head`, turned as the guidance requests. Repeats a failed challenge up to two times,
 /// because the models sometimes refuse a real person too.
 pub fn show_head(client: &mut Client, head: &Head) -> Shown {
@@ -209,7 +253,7 @@ pub fn welcome(service: &Service, token: &str, name: &str, contact: &str, head: 
 /// Runs challenges with `head` until one ends, and returns the final response. The caller expects the
 /// service to refuse a guest who passed.
 pub fn show_until_refused(client: &Client, head: &Head) -> Answer {
-    run_challenges(client, |guidance, waited, _| encoded(&camera_frame(head, guidance, waited)))
+    run_challenges(client, |awaited| encoded(&camera_frame(head, awaited.guidance, awaited.waited)))
 }
 
 /// Polls `done` every 100 ms until it returns true. Fails the test after 120 s.

@@ -26,6 +26,7 @@ mod rng;
 mod s3;
 mod samples;
 mod sandbox;
+pub mod screen_light;
 mod service;
 pub mod shim;
 pub mod smtp;

@@ -5,13 +5,19 @@
 //! Every frame is made from photos of people who are not in front of a camera, so each passed challenge is an
 //! accepted attack. The attacker follows the guidance, never the live score, which no client receives.
 //! The attacks with one instrument go to one event, which remembers the frames of all challenges.
+//!
+//! Beside the attacks, heads in the light of the screen show how often a guest passes and the light agrees.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use picpick_engine::liveness::{Challenge, Liveness, Progress};
+use picpick_engine::liveness::{
+    Challenge, LightAgreement, LightEvidence, Liveness, Progress, ScreenTint,
+};
 use picpick_engine::{Collection, DataDir, Pack, Picture, Pipeline, RetentionPolicy};
+use picpick_tests::Rng;
 use picpick_tests::guest::{angles, sway};
+use picpick_tests::screen_light::Room;
 use picpick_tests::synthetic_head::{Head, drawn, sample};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -41,14 +47,25 @@ pub enum Instrument {
     ReencodedLibrary,
     /// Straight frames of one person, turned frames of another.
     TwoPeople,
+    /// Fresh warps in a light that follows the tints of another challenge.
+    OtherLight,
+    /// Not an attack: a head in front of a screen whose white light has this percentage of the room's.
+    LitHead(u8),
 }
 
+/// Largest change of exposure, white balance and colour of the room from frame to frame, relative.
+const DRIFT: f32 = 0.03;
+
 impl Instrument {
-    const ALL: [Instrument; 4] = [
+    const ALL: [Instrument; 8] = [
         Instrument::FreshWarps,
         Instrument::Library,
         Instrument::ReencodedLibrary,
         Instrument::TwoPeople,
+        Instrument::OtherLight,
+        Instrument::LitHead(5),
+        Instrument::LitHead(15),
+        Instrument::LitHead(50),
     ];
 
     fn name(self) -> &'static str {
@@ -57,6 +74,10 @@ impl Instrument {
             Instrument::Library => "stored library of 16 frames",
             Instrument::ReencodedLibrary => "the library, encoded anew",
             Instrument::TwoPeople => "two people in turn",
+            Instrument::OtherLight => "warps in another light",
+            Instrument::LitHead(..10) => "no attack: bright room",
+            Instrument::LitHead(10..30) => "no attack: lit room",
+            Instrument::LitHead(_) => "no attack: dim room",
         }
     }
 }
@@ -82,12 +103,25 @@ struct InjectionRow {
     accepted_later: usize,
     /// Number of people who were accepted at least once.
     people_accepted: usize,
+    /// Number of accepted challenges by agreement with the light of the screen.
+    light: BTreeMap<&'static str, usize>,
+    /// Mean score of the light in accepted challenges.
+    light_score: f64,
+    /// Variation of the light in accepted challenges: median and 95th percentile.
+    light_variation: [f32; 2],
+    /// Mean number of frames of accepted challenges.
+    frames: f64,
     /// Number of refused attempts by reason; `given_up` are challenges without progress.
     refused: BTreeMap<&'static str, usize>,
 }
 
-/// The outcome of one challenge: `None` if it was accepted, or the reason why it was not.
-type Outcome = Option<&'static str>;
+/// The outcome of one challenge.
+struct Outcome {
+    /// The reason why it was not accepted; `None` if it was.
+    refused: Option<&'static str>,
+    light: LightEvidence,
+    frames: usize,
+}
 
 /// Attacks `attempts` challenges for each person with each instrument, with the first picture of each person.
 ///
@@ -116,7 +150,7 @@ pub fn run(
         let event = new_event(folder.path(), pack)?;
         let outcomes = (0..found.len()).into_par_iter().map(|nth| {
             let (head, other) = (&found[nth], &found[(nth + 1) % found.len()]);
-            let mut attacker = Attacker::new(instrument, head, other)?;
+            let mut attacker = Attacker::new(instrument, head, other, nth as u64)?;
             (0..attempts)
                 .map(|_| attacker.attack(pipeline, liveness, &event))
                 .collect::<Result<Vec<_>>>()
@@ -144,17 +178,33 @@ fn new_event(folder: &Path, pack: &Pack) -> Result<Collection> {
 }
 
 fn row(instrument: Instrument, people: &[Vec<Outcome>]) -> InjectionRow {
-    let accepted = |outcomes: &[Outcome]| outcomes.iter().filter(|o| o.is_none()).count();
-    let mut refused = BTreeMap::new();
-    for reason in people.iter().flatten().flatten() {
-        *refused.entry(*reason).or_default() += 1;
+    let accepted = |outcomes: &[Outcome]| outcomes.iter().filter(|it| it.refused.is_none()).count();
+    let (mut refused, mut light) = (BTreeMap::new(), BTreeMap::new());
+    let (mut score, mut frames, mut variations) = (0.0, 0.0, Vec::new());
+    for outcome in people.iter().flatten() {
+        if let Some(reason) = outcome.refused {
+            *refused.entry(reason).or_default() += 1;
+            continue;
+        }
+        *light.entry(outcome.light.agreement.code()).or_default() += 1;
+        score += f64::from(outcome.light.score);
+        variations.push(outcome.light.variation);
+        frames += outcome.frames as f64;
     }
+    variations.sort_by(f32::total_cmp);
+    let variation = |percent| variations.get(variations.len() * percent / 100).copied();
+    let all_accepted = people.iter().map(|outcomes| accepted(outcomes)).sum();
+    let mean = |sum: f64| sum / (all_accepted as f64).max(1.0);
     InjectionRow {
         instrument: instrument.name(),
         attempts: people.iter().map(Vec::len).sum(),
-        accepted: people.iter().map(|outcomes| accepted(outcomes)).sum(),
+        accepted: all_accepted,
         accepted_later: people.iter().map(|o| accepted(o.get(1..).unwrap_or_default())).sum(),
         people_accepted: people.iter().filter(|outcomes| accepted(outcomes) > 0).count(),
+        light,
+        light_score: mean(score),
+        light_variation: [50, 95].map(|percent| variation(percent).unwrap_or_default()),
+        frames: mean(frames),
         refused,
     }
 }
@@ -168,11 +218,20 @@ struct Attacker<'a> {
     library: Vec<(&'static str, Picture)>,
     /// Number of frames sent in all challenges; no two fresh frames are equal.
     sent: usize,
+    room: Room,
+    rng: Rng,
 }
 
 impl<'a> Attacker<'a> {
-    fn new(instrument: Instrument, head: &'a Head, other: &'a Head) -> Result<Self> {
-        let mut attacker = Self { instrument, head, other, library: Vec::new(), sent: 0 };
+    fn new(instrument: Instrument, head: &'a Head, other: &'a Head, seed: u64) -> Result<Self> {
+        let percent = match instrument {
+            Instrument::LitHead(percent) => percent,
+            Instrument::OtherLight => 50,
+            _ => 0,
+        };
+        let room = Room::new(f32::from(percent) / 100.0, DRIFT, seed);
+        let (library, sent, rng) = (Vec::new(), 0, Rng::new(seed));
+        let mut attacker = Self { instrument, head, other, library, sent, room, rng };
         if matches!(instrument, Instrument::Library | Instrument::ReencodedLibrary) {
             for (guidance, frames) in LIBRARY_FRAMES_PER_GUIDANCE {
                 for nth in 0..frames {
@@ -192,32 +251,50 @@ impl<'a> Attacker<'a> {
         event: &Collection,
     ) -> Result<Outcome> {
         let mut challenge = Challenge::random()?;
+        let mut recorded = ScreenTint::Rose;
         let (mut guidance, mut waited) = (challenge.awaited(), 0);
         let mut used: BTreeMap<&str, usize> = BTreeMap::new();
         for nth in 0..FRAMES_MAX {
             let uses = used.entry(guidance.code()).or_default();
-            let frame = self.frame(guidance.code(), waited, *uses)?;
+            if nth % 2 == 0 {
+                recorded = *self.rng.pick(&ScreenTint::ALL);
+            }
+            let tint = match self.instrument {
+                Instrument::OtherLight => recorded,
+                _ => challenge.tint(),
+            };
+            let frame = self.frame(guidance.code(), waited, *uses, tint.rgb())?;
             *uses += 1;
             let analysis = pipeline.analyse_frame(liveness, &frame)?;
-            match event.advance_challenge(&mut challenge, &analysis, nth as u64 * FRAME_EVERY_MS)? {
-                Progress::Passed => return Ok(None),
-                Progress::Failed(reason) => return Ok(Some(reason.code())),
+            let at_ms = nth as u64 * FRAME_EVERY_MS;
+            let refused = match event.advance_challenge(&mut challenge, &analysis, at_ms)? {
+                Progress::Passed => None,
+                Progress::Failed(reason) => Some(reason.code()),
                 Progress::Wait(next) => {
                     waited = if next == guidance { waited + 1 } else { 0 };
                     guidance = next;
+                    if waited >= FRAMES_WITHOUT_PROGRESS_MAX {
+                        break;
+                    }
+                    continue;
                 }
-            }
-            if waited >= FRAMES_WITHOUT_PROGRESS_MAX {
-                break;
-            }
+            };
+            return Ok(Outcome { refused, light: challenge.light_evidence(), frames: nth + 1 });
         }
         event.remember_frames(challenge.prints())?;
-        Ok(Some("given_up"))
+        let light = challenge.light_evidence();
+        Ok(Outcome { refused: Some("given_up"), light, frames: FRAMES_MAX })
     }
 
     /// Returns the next frame as JPEG. `waited` counts frames without progress, `uses` the earlier frames of
     /// this challenge for this guidance.
-    fn frame(&mut self, guidance: &str, waited: usize, uses: usize) -> Result<Vec<u8>> {
+    fn frame(
+        &mut self,
+        guidance: &str,
+        waited: usize,
+        uses: usize,
+        tint: [u8; 3],
+    ) -> Result<Vec<u8>> {
         self.sent += 1;
         let stored = || {
             let fitting: Vec<_> =
@@ -228,6 +305,10 @@ impl<'a> Attacker<'a> {
         };
         let picture = match self.instrument {
             Instrument::FreshWarps | Instrument::TwoPeople => self.warp(guidance, waited),
+            Instrument::OtherLight | Instrument::LitHead(_) => {
+                let (head, picture) = (self.head, self.warp(guidance, waited));
+                self.room.lit(head, &picture, tint)
+            }
             Instrument::Library => stored().context("an empty library")?.1.clone(),
             Instrument::ReencodedLibrary => {
                 varied(&stored().context("an empty library")?.1, self.sent)
@@ -268,17 +349,36 @@ impl InjectionReport {
             self.people, self.attempts, self.without_face
         );
         println!(
-            "{:<28} {:>9} {:>8} {:>11} {:>7}",
-            "instrument", "accepted", "rate", "not first", "people"
+            "{:<28} {:>9} {:>8} {:>11} {:>7} {:>8} {:>7} {:>8} {:>6} {:>6} {:>12}",
+            "instrument",
+            "accepted",
+            "rate",
+            "not first",
+            "people",
+            "light",
+            "differs",
+            "unclear",
+            "score",
+            "frames",
+            "variation"
         );
         for row in &self.rows {
+            let light =
+                |agreement: LightAgreement| row.light.get(agreement.code()).copied().unwrap_or(0);
             println!(
-                "{:<28} {:>9} {:>7.1}% {:>11} {:>7}",
+                "{:<28} {:>9} {:>7.1}% {:>11} {:>7} {:>8} {:>7} {:>8} {:>6.2} {:>6.1} {:>6.3} {:>5.3}",
                 row.instrument,
                 row.accepted,
                 100.0 * row.accepted as f64 / row.attempts.max(1) as f64,
                 row.accepted_later,
-                row.people_accepted
+                row.people_accepted,
+                light(LightAgreement::Agrees),
+                light(LightAgreement::Differs),
+                light(LightAgreement::Unclear),
+                row.light_score,
+                row.frames,
+                row.light_variation[0],
+                row.light_variation[1]
             );
             let reasons: Vec<_> =
                 row.refused.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
@@ -293,11 +393,18 @@ mod tests {
 
     #[test]
     fn rows_count_people_and_later_attempts() {
+        let outcome = |refused| {
+            let light =
+                LightEvidence { score: 0.5, variation: 0.1, agreement: LightAgreement::Agrees };
+            Outcome { refused, light, frames: 10 }
+        };
         let people =
-            [vec![None, Some("replay"), None], vec![None, Some("replay")], vec![Some("attack")]];
+            [vec![None, Some("replay"), None], vec![None, Some("replay")], vec![Some("attack")]]
+                .map(|person| person.into_iter().map(outcome).collect());
         let row = row(Instrument::Library, &people);
         assert_eq!((row.attempts, row.accepted, row.accepted_later), (6, 3, 1));
-        assert_eq!(row.people_accepted, 2);
+        assert_eq!((row.people_accepted, row.frames), (2, 10.0));
+        assert_eq!(row.light, BTreeMap::from([("agrees", 3)]));
         assert_eq!(row.refused, BTreeMap::from([("attack", 1), ("replay", 2)]));
     }
 }

@@ -1,4 +1,5 @@
-//! The challenge: three head turns in a random order, requested one by one and judged frame by frame.
+//! The challenge: three or four head turns in a random order, requested one by one and judged frame by frame,
+//! while the screen lights the face with tints in a random order.
 //!
 //! The challenge is a state machine without a clock. Its input is the analysis of a frame and the frame's
 //! arrival time; its output is guidance or a verdict.
@@ -8,7 +9,9 @@ use std::collections::HashSet;
 use super::frame_checks::{self, TurnState};
 use super::frame_fingerprint::FrameFingerprint;
 use super::frame_print::SIMILAR_FRAMES_MAX;
+use super::light_evidence::LightEvidence;
 use super::protocol::{FailureReason, Guidance, HeadTurn, Progress};
+use super::screen_light::{ScreenLight, ScreenTint};
 use super::{FrameAnalysis, FrameHistory, FramePrint, LiveFace};
 use crate::error::{Error, Result};
 use crate::template::Template;
@@ -31,13 +34,15 @@ const DOUBTS_MAX: u32 = 3;
 const FRAMES_MAX: usize = 900;
 /// Maximum number of prints of a challenge, 100. About ten frames are needed.
 const PRINTS_MAX: usize = 100;
-/// Number of turns of a challenge.
-const TURNS: usize = 3;
+/// Minimum number of turns of a challenge. The number is this or one more, equally likely. A further turn takes
+/// a person about 2 s.
+const TURNS_MIN: usize = 3;
 
-/// A challenge in progress: the person looks straight and turns the head, three times. The type does not
-/// implement `Debug`, because it holds embeddings of the person.
+/// A challenge in progress: the person looks straight and turns the head, three or four times. The type does
+/// not implement `Debug`, because it holds embeddings of the person.
 pub struct Challenge {
-    turns: [HeadTurn; TURNS],
+    turns: Vec<HeadTurn>,
+    light: ScreenLight,
     /// The frames that passed, alternately straight and turned.
     passed_frames: Vec<PassedFrame>,
     started_ms: Option<u64>,
@@ -70,34 +75,41 @@ struct DoubtfulFrames {
 }
 
 impl Challenge {
-    /// Creates a challenge of three turns from the operating system's random source. No two consecutive turns
-    /// are equal. At least one turn is to a side, because only a turn to a side shows that a face is not
-    /// flat. There are 34 such orders.
+    /// Creates a challenge of three or four turns from the operating system's random source. No two
+    /// consecutive turns are equal. At least one turn is to a side, because only a turn to a side shows that a
+    /// face is not flat. There are 34 such orders of three turns and 106 of four. The order of the screen's
+    /// tints is drawn as well.
     ///
     /// # Errors
     /// `Error::Random` if the random source is not available.
     pub fn random() -> Result<Self> {
-        loop {
+        let random_byte = || {
             let mut byte = [0];
             getrandom::fill(&mut byte).map_err(|_| Error::Random)?;
-            // Rejection sampling: two bits per turn give 64 equally likely orders, drawn until an order is
-            // allowed.
-            let turn = |nth: u32| match byte[0] >> (2 * nth) & 3 {
+            Ok(byte[0])
+        };
+        let count = TURNS_MIN + usize::from(random_byte()? & 1);
+        loop {
+            let byte = random_byte()?;
+            // Rejection sampling: two bits per turn give 64 or 256 equally likely orders, drawn until an order
+            // is allowed.
+            let turn = |nth: usize| match byte >> (2 * nth) & 3 {
                 0 => HeadTurn::Left,
                 1 => HeadTurn::Right,
                 2 => HeadTurn::Up,
                 _ => HeadTurn::Down,
             };
-            let turns = [0, 1, 2].map(turn);
+            let turns: Vec<HeadTurn> = (0..count).map(turn).collect();
             if is_challenging(&turns) {
-                return Ok(Self::of(turns));
+                return Ok(Self::of(turns, ScreenLight::random()?));
             }
         }
     }
 
-    pub(super) fn of(turns: [HeadTurn; TURNS]) -> Self {
+    pub(super) fn of(turns: Vec<HeadTurn>, light: ScreenLight) -> Self {
         Self {
             turns,
+            light,
             passed_frames: Vec::new(),
             started_ms: None,
             requested_ms: 0,
@@ -109,6 +121,16 @@ impl Challenge {
             prints: Vec::new(),
             similar_frames: 0,
         }
+    }
+
+    /// Returns the tint that the screen shows while the next frame is taken.
+    pub fn tint(&self) -> ScreenTint {
+        self.light.tint()
+    }
+
+    /// Returns what the frames so far say about the light of the screen. It has no influence on the verdict.
+    pub fn light_evidence(&self) -> LightEvidence {
+        self.light.evidence()
     }
 
     /// Returns the prints of the frames with a face, which the caller remembers when the challenge ends.
@@ -133,11 +155,11 @@ impl Challenge {
     }
 
     /// Returns the turns of the challenge, in order.
-    pub fn turns(&self) -> [HeadTurn; 3] {
-        self.turns
+    pub fn turns(&self) -> &[HeadTurn] {
+        &self.turns
     }
 
-    /// Returns the number of completed turns, 0 to 3.
+    /// Returns the number of completed turns, 0 to the number of turns.
     pub fn done(&self) -> usize {
         self.passed_frames.len() / 2
     }
@@ -217,8 +239,10 @@ impl Challenge {
         if self.prints.len() < PRINTS_MAX {
             self.prints.extend(frame.print());
         }
+        let usable = frame_checks::usable_face(frame);
+        self.light.observe(frame, usable.ok(), at_ms);
         self.check_face_count(frame, at_ms)?;
-        let face = match frame_checks::usable_face(frame) {
+        let face = match usable {
             Ok(face) => face,
             Err(guidance) => return Ok(Progress::Wait(guidance)),
         };
@@ -322,7 +346,7 @@ impl Challenge {
     ///
     /// # Errors
     /// - `FailureReason::Replay` if the frame is an earlier passed frame, encoded again.
-    /// - `FailureReason::Attack` if two or more of the six passed frames have a low live score.
+    /// - `FailureReason::Attack` if two or more of the passed frames have a low live score.
     fn keep(
         &mut self,
         face: &LiveFace,
@@ -339,7 +363,7 @@ impl Challenge {
             .push(PassedFrame { face: face.clone(), fingerprint: fingerprint.clone() });
         self.doubts = DoubtfulFrames::default();
         self.requested_ms = at_ms;
-        if self.done() < TURNS {
+        if self.done() < self.turns.len() {
             return Ok(Progress::Wait(self.awaited()));
         }
         if frame_checks::is_live(self.passed_frames.iter().map(|kept| kept.face.live_score)) {
@@ -357,7 +381,7 @@ fn lasts(count: &mut u32, doubt: bool) -> bool {
 }
 
 /// Returns whether no two consecutive turns are equal and at least one turn is to a side.
-fn is_challenging(turns: &[HeadTurn; TURNS]) -> bool {
+fn is_challenging(turns: &[HeadTurn]) -> bool {
     let differ = turns.windows(2).all(|pair| pair.first() != pair.last());
     differ && turns.iter().any(|turn| matches!(turn, HeadTurn::Left | HeadTurn::Right))
 }

@@ -5,12 +5,15 @@
 
 mod attack;
 mod challenge;
+mod face_chroma;
 mod frame_checks;
 mod frame_fingerprint;
 mod frame_print;
+mod light_evidence;
 mod planarity;
 mod pose;
 mod protocol;
+mod screen_light;
 
 use sha2::{Digest, Sha256};
 
@@ -18,7 +21,9 @@ pub use challenge::Challenge;
 pub use frame_checks::ATTACK_LIVE_MIN;
 pub use frame_print::{FrameHistory, FramePrint};
 pub(crate) use frame_print::{PRINT_WORDS, PrintBits, SIMILAR_FRAMES_MAX};
+pub use light_evidence::{LightAgreement, LightEvidence};
 pub use protocol::{FailureReason, Guidance, HeadTurn, Progress};
+pub use screen_light::ScreenTint;
 
 use crate::embed::Precision;
 use crate::error::Result;
@@ -28,6 +33,7 @@ use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::{Picture, Region};
 use crate::quality::Quality;
 use attack::AttackDetector;
+use face_chroma::Chroma;
 use frame_fingerprint::FrameFingerprint;
 use pose::HeadPose;
 
@@ -89,6 +95,8 @@ pub struct FrameAnalysis {
     pub frame_digest: [u8; 32],
     print: Option<FramePrint>,
     fingerprint: FrameFingerprint,
+    /// The chroma of the clear face against its background.
+    chroma: Option<Chroma>,
 }
 
 impl std::fmt::Debug for FrameAnalysis {
@@ -169,6 +177,7 @@ impl Liveness {
         let tallest = faces.iter().map(height).fold(0.0, f32::max);
         let count = faces.iter().filter(|face| height(face) >= FACE_SHARE_MIN * tallest).count();
         let region = clear.as_ref().map_or(picture.frame(), |seen| seen.region);
+        let lit = clear.as_ref().map(|seen| face_chroma::measure(picture, seen.region, seen.crop));
         let face = clear.map(|seen| self.analyse_face(picture, seen)).transpose()?;
         let mut digest = Sha256::new();
         digest.update(picture.width().to_le_bytes());
@@ -182,6 +191,7 @@ impl Liveness {
             frame_digest,
             print: print.transpose()?,
             fingerprint: FrameFingerprint::of(picture, region)?,
+            chroma: lit.transpose()?.flatten(),
         })
     }
 

@@ -1,11 +1,17 @@
+use super::screen_light::ScreenLight;
 use super::*;
 use crate::ids::FaceId;
 use crate::template::Template;
 
 const ONE: [HeadTurn; 3] = [HeadTurn::Left, HeadTurn::Up, HeadTurn::Right];
 
+/// Returns a challenge with the turns `ONE`.
+fn one() -> Challenge {
+    Challenge::of(ONE.to_vec(), ScreenLight::random().unwrap())
+}
+
 /// Returns the analysis of a frame with a head of `yaw` and `pitch` degrees; `number` makes the frame unique.
-fn look(number: u32, yaw: f32, pitch: f32) -> FrameAnalysis {
+pub(super) fn look(number: u32, yaw: f32, pitch: f32) -> FrameAnalysis {
     let pixels =
         (0..96 * 96 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761 + number * 77) >> 13) as u8);
     let picture = Picture::new(96, 96, pixels.collect()).unwrap();
@@ -28,6 +34,7 @@ fn look(number: u32, yaw: f32, pitch: f32) -> FrameAnalysis {
         frame_digest,
         print: FramePrint::of(&picture, picture.frame(), frame_digest).ok(),
         fingerprint: FrameFingerprint::of(&picture, picture.frame()).unwrap(),
+        chroma: None,
     }
 }
 
@@ -72,7 +79,7 @@ fn obey(
 
 #[test]
 fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     let mut replies = Vec::new();
     for (number, awaited) in (0..6).zip([None, Some(0), None, Some(1), None, Some(2)]) {
         let expected = awaited.map_or(Guidance::Front, |nth: usize| Guidance::Turn(ONE[nth]));
@@ -89,7 +96,7 @@ fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
 
 #[test]
 fn a_turn_counts_only_while_it_is_awaited() {
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     for number in 0..5 {
         let progress = challenge.advance(&look(number, 25.0, 0.0), u64::from(number) * 500);
         assert_eq!(progress, Progress::Wait(Guidance::Front));
@@ -107,7 +114,7 @@ fn a_turn_faster_than_a_person_is_refused() {
     for (every_ms, expected) in
         [(299, Progress::Failed(FailureReason::TooFast)), (300, Progress::Passed)]
     {
-        assert_eq!(obey(&mut Challenge::of(ONE), every_ms, |_, _| ()), expected);
+        assert_eq!(obey(&mut one(), every_ms, |_, _| ()), expected);
     }
 }
 
@@ -117,19 +124,19 @@ fn a_challenge_ends_ninety_seconds_after_the_first_frame() {
         (90_000, Progress::Wait(Guidance::Turn(HeadTurn::Left))),
         (90_001, Progress::Failed(FailureReason::TooLate)),
     ] {
-        let mut challenge = Challenge::of(ONE);
+        let mut challenge = one();
         challenge.advance(&look(0, 0.0, 0.0), 7_000);
         assert_eq!(challenge.advance(&look(1, 0.0, 0.0), 7_000 + late_ms), expected);
     }
     // A clock that goes back must not cause a panic.
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     challenge.advance(&look(0, 0.0, 0.0), u64::MAX);
     assert!(matches!(challenge.advance(&look(1, 0.0, 0.0), 0), Progress::Wait(_)));
 }
 
 #[test]
 fn frames_faster_than_a_camera_are_refused() {
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     let last = (0..2_000).map(|number| {
         let mut frame = look(0, 0.0, 0.0);
         frame.frame_digest[..4].copy_from_slice(&(number as u32).to_le_bytes());
@@ -152,7 +159,7 @@ fn no_face_and_several_faces_are_waited_for_but_not_for_ever() {
             frame.face = None;
             frame
         };
-        let mut challenge = Challenge::of(ONE);
+        let mut challenge = one();
         assert_eq!(challenge.advance(&absent(0), 0), Progress::Wait(guidance));
         assert_eq!(challenge.advance(&absent(1), 15_000), Progress::Wait(guidance));
         challenge.advance(&look(2, 0.0, 0.0), 15_001);
@@ -193,7 +200,7 @@ fn a_doubt_needs_three_frames_in_a_row() {
             doubt(&mut frame);
             frame
         };
-        let mut challenge = Challenge::of(ONE);
+        let mut challenge = one();
         let mut number = 0;
         let mut see = |challenge: &mut Challenge, frame: FrameAnalysis| {
             number += 1;
@@ -217,7 +224,7 @@ fn change(frame: &mut FrameAnalysis, change: impl Fn(&mut LiveFace)) {
 #[test]
 fn one_frame_may_look_like_an_attack_and_two_may_not() {
     let with = |low: u32| {
-        obey(&mut Challenge::of(ONE), 500, move |number, frame| {
+        obey(&mut one(), 500, move |number, frame| {
             let live = if number < low { 0.02 } else { 0.9 };
             change(frame, |face| face.live_score = live);
         })
@@ -229,14 +236,14 @@ fn one_frame_may_look_like_an_attack_and_two_may_not() {
 
 #[test]
 fn a_frame_counts_once() {
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     challenge.advance(&look(0, 0.0, 0.0), 0);
     assert_eq!(
         challenge.advance(&look(0, 25.0, 0.0), 500),
         Progress::Failed(FailureReason::Replay)
     );
     // The client sends the first picture again after a turn, in other bytes.
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     challenge.advance(&look(0, 0.0, 0.0), 0);
     challenge.advance(&look(1, 25.0, 0.0), 500);
     let mut again = look(0, 0.0, 0.0);
@@ -246,7 +253,7 @@ fn a_frame_counts_once() {
 
 #[test]
 fn turned_frames_too_far_from_the_others_stay_out_of_the_template() {
-    let mut challenge = Challenge::of(ONE);
+    let mut challenge = one();
     let progress = obey(&mut challenge, 500, |number, frame| {
         let likeness: f32 = match number {
             1 => 0.35,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use picpick_engine::liveness::{Challenge, FramePrint, Progress};
+use picpick_engine::liveness::{Challenge, FramePrint, Progress, ScreenTint};
 
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::new_id;
@@ -42,6 +42,18 @@ impl RunningChallenge {
             ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(1)
         })
     }
+}
+
+/// A challenge that has just begun.
+pub struct BegunChallenge {
+    /// The nonce.
+    pub id: String,
+    /// The first instruction, a code of `Guidance`.
+    pub guidance: &'static str,
+    /// Number of head turns.
+    pub turns: usize,
+    /// The tint of the screen for the first frame.
+    pub tint: ScreenTint,
 }
 
 /// A challenge that its guest has abandoned after at least one frame.
@@ -99,14 +111,14 @@ impl ChallengeRegistry {
         self.map().retain(|_, other| other.who.contact != contact);
     }
 
-    /// Adds a challenge. Returns its nonce and the first instruction.
+    /// Adds a challenge.
     ///
     /// # Errors
     /// - `Busy` if `RUNNING_MAX` challenges are running.
-    pub fn begin(&self, who: ChallengeSubject) -> Result<(String, String)> {
+    pub fn begin(&self, who: ChallengeSubject) -> Result<BegunChallenge> {
         let challenge = Challenge::random()?;
-        let first = challenge.awaited().code().to_owned();
-        let id = new_id()?;
+        let (guidance, id) = (challenge.awaited().code(), new_id()?);
+        let (turns, tint) = (challenge.turns().len(), challenge.tint());
         let mut map = self.map();
         if map.len() >= RUNNING_MAX {
             let detail = "Too many challenges are running; try again in 5 seconds.";
@@ -115,7 +127,7 @@ impl ChallengeRegistry {
         let (begun, shown, challenge) =
             (Instant::now(), AtomicBool::new(false), Mutex::new(challenge));
         map.insert(id.clone(), Arc::new(RunningChallenge { who, begun, shown, challenge }));
-        Ok((id, first))
+        Ok(BegunChallenge { id, guidance, turns, tint })
     }
 
     /// Returns a challenge of this session.
@@ -147,7 +159,7 @@ mod tests {
     #[test]
     fn a_challenge_takes_one_frame_at_a_time_and_is_its_sessions_own() {
         let challenges = ChallengeRegistry::default();
-        let (id, _) = challenges.begin(who("one")).unwrap();
+        let id = challenges.begin(who("one")).unwrap().id;
         assert_eq!(challenges.find(&id, "two").err().unwrap().kind, ErrorKind::NotFound);
         let under_way = challenges.find(&id, "one").unwrap();
         let looking = under_way.try_lock().unwrap();
@@ -165,7 +177,7 @@ mod tests {
         let challenges = ChallengeRegistry::default();
         challenges.begin(who("one")).unwrap();
         assert!(challenges.remove_ended("one").is_empty(), "no frame was shown");
-        let (id, _) = challenges.begin(who("one")).unwrap();
+        let id = challenges.begin(who("one")).unwrap().id;
         challenges.find(&id, "one").unwrap().shown.store(true, Ordering::SeqCst);
         let left = challenges.remove_ended("one");
         assert_eq!(left.iter().map(|left| &left.who).collect::<Vec<_>>(), [&who("one")]);

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use picpick_engine::Template;
+use picpick_engine::liveness::LightAgreement;
 
 use crate::error::{ApiError, ErrorKind, Result};
 
@@ -23,13 +24,15 @@ pub struct PassedFace {
     pub guest: String,
     pub event: String,
     pub template: Template,
+    /// What the challenge's frames said about the light of the screen.
+    pub light: LightAgreement,
     passed: Instant,
 }
 
 impl PassedFace {
-    pub fn new(guest: &str, event: &str, template: Template) -> Self {
+    pub fn new(guest: &str, event: &str, template: Template, light: LightAgreement) -> Self {
         let (guest, event) = (guest.to_owned(), event.to_owned());
-        Self { guest, event, template, passed: Instant::now() }
+        Self { guest, event, template, light, passed: Instant::now() }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `PICPICK_TEST_FORGED` sets the number of forged tokens, links and ids (default: 300).
 
 pub mod erasure;
+mod light;
 pub mod limits;
 mod own_data;
 mod proof;
@@ -13,6 +14,7 @@ use erasure::{
     an_event_that_cannot_be_opened_blocks_no_other, an_export_ends_with_its_session,
     orphaned_templates_are_erased, streams_end_with_their_session,
 };
+use light::{the_light_of_the_screen_is_recorded_and_decides_nothing, turns_and_tints_are_drawn};
 use limits::{abandoned_challenges_are_limited, mails_and_requests_are_limited};
 use proof::{
     a_face_alone_opens_no_photos, a_stricter_proof_applies_to_open_sessions,
@@ -51,6 +53,8 @@ on_both_databases!(
     a_withdrawn_guest_gives_no_quota_back,
     stored_frames_pass_once,
     frames_of_abandoned_challenges_are_remembered,
+    the_light_of_the_screen_is_recorded_and_decides_nothing,
+    turns_and_tints_are_drawn,
     new_photos_are_announced_on_the_page_and_by_mail,
     erasing_a_guest_leaves_no_data,
     the_studio_admits_guests_without_a_camera,

@@ -12,7 +12,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::liveness::{FailureReason, Progress};
+use picpick_engine::Template;
+use picpick_engine::liveness::{FailureReason, LightEvidence, Progress, ScreenTint};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,10 +40,13 @@ pub struct NewChallenge {
     pub id: String,
     /// Time limit of the challenge, seconds.
     pub seconds: u64,
-    /// Number of head turns that the challenge requests, one after the other.
+    /// Number of head turns that the challenge requests, one after the other: 3 or 4.
     pub steps: usize,
     /// The first instruction, one of the values of `guidance` in `ChallengeState`.
     pub guidance: String,
+    /// The colour of the screen for the first frame; see `light` in `ChallengeState`.
+    #[schema(example = "#ffcdd7")]
+    pub light: String,
 }
 
 /// The state of a challenge after a frame.
@@ -54,6 +58,12 @@ pub struct ChallengeState {
     /// `turn_down`, `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<String>,
+    /// The colour of the screen for the next frame while the state is `wait`, `#rrggbb`. The client fills the
+    /// screen around the camera's picture with it, and takes the next frame 200 ms after a change or later. A
+    /// client that cannot, or whose user prefers reduced motion, ignores it: no challenge fails for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "#a5e1ff")]
+    pub light: Option<String>,
     /// The reason if the state is `failed`: `too_late`, `too_fast`, `another_person`, `many_faces`,
     /// `no_face`, `wrong_turn`, `flat`, `attack`, `replay`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,9 +95,21 @@ pub async fn begin(
     challenge_throttle::record_abandoned(&app, &left).await?;
     remember_abandoned(&app, left).await?;
     challenge_throttle::check_lockout(&app, &who).await?;
-    let (id, guidance) = app.challenges.begin(who)?;
-    let seconds = TIME_MAX.as_secs();
-    Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
+    let begun = app.challenges.begin(who)?;
+    let challenge = NewChallenge {
+        id: begun.id,
+        seconds: TIME_MAX.as_secs(),
+        steps: begun.turns,
+        guidance: begun.guidance.to_owned(),
+        light: colour(begun.tint),
+    };
+    Ok((StatusCode::CREATED, Json(challenge)))
+}
+
+/// Returns a tint as `#rrggbb`.
+fn colour(tint: ScreenTint) -> String {
+    let [red, green, blue] = tint.rgb();
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 /// Makes events remember the frames of abandoned challenges.
@@ -162,30 +184,51 @@ pub async fn show(
             Progress::Passed => Some(challenge.template(faces.pipeline()?.pack_id())?),
             _ => None,
         };
-        Ok((progress, challenge.done(), template))
+        // Only the end of a challenge needs the evidence, which is compared with hundreds of orders.
+        let light = match progress {
+            Progress::Wait(_) => None,
+            _ => Some(challenge.light_evidence()),
+        };
+        let (done, tint) = (challenge.done(), challenge.tint());
+        Ok(FrameOutcome { progress, done, tint, template, light })
     });
-    let (progress, done, template) = analysed.await?;
+    let FrameOutcome { progress, done, tint, template, light } = analysed.await?;
     let state = |state: &str, guidance: Option<&str>, reason: Option<&str>| {
         let (guidance, reason) = (guidance.map(str::to_owned), reason.map(str::to_owned));
+        let light = guidance.is_some().then(|| colour(tint));
         let (state, next) = (state.to_owned(), None);
-        Json(ChallengeState { state, guidance, reason, done, next, retry_after_s: None })
+        Json(ChallengeState { state, guidance, light, reason, done, next, retry_after_s: None })
     };
-    match progress {
-        Progress::Wait(guidance) => Ok(state("wait", Some(guidance.code()), None).into_response()),
-        Progress::Failed(refusal) => {
-            app.challenges.end(&id)?;
-            metrics::count_challenge(refusal.code());
-            challenge_throttle::record_failed(&app, &who).await?;
-            Ok(state("failed", None, Some(refusal.code())).into_response())
+    let code = match progress {
+        Progress::Wait(guidance) => {
+            return Ok(state("wait", Some(guidance.code()), None).into_response());
         }
-        Progress::Passed => {
-            app.challenges.end(&id)?;
-            metrics::count_challenge("passed");
-            let template = template.ok_or_else(|| ApiError::internal("no template"))?;
-            let outcome = verification::passed(&app, &visit, template, from).await?;
-            Ok(passed_response(outcome, state("passed", None, None), encrypted))
-        }
+        Progress::Failed(refusal) => refusal.code(),
+        Progress::Passed => "passed",
+    };
+    app.challenges.end(&id)?;
+    metrics::count_challenge(code);
+    let light = light.ok_or_else(|| ApiError::internal("no evidence of the light"))?;
+    metrics::record_challenge_light(code, light.agreement.code(), light.score);
+    if progress != Progress::Passed {
+        challenge_throttle::record_failed(&app, &who).await?;
+        return Ok(state("failed", None, Some(code)).into_response());
     }
+    let template = template.ok_or_else(|| ApiError::internal("no template"))?;
+    let outcome = verification::passed(&app, &visit, template, light.agreement, from).await?;
+    Ok(passed_response(outcome, state("passed", None, None), encrypted))
+}
+
+/// What a frame has led to.
+struct FrameOutcome {
+    progress: Progress,
+    done: usize,
+    /// The tint of the screen for the next frame.
+    tint: ScreenTint,
+    /// The person's template, if the challenge has passed.
+    template: Option<Template>,
+    /// `None` while the challenge is in progress.
+    light: Option<LightEvidence>,
 }
 
 /// Returns the response to the last frame of a passed challenge; `answer` lacks what is still missing.

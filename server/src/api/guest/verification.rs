@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use picpick_engine::guests::Guest;
+use picpick_engine::liveness::LightAgreement;
 use picpick_engine::{GuestId, Template};
 use zeroize::Zeroizing;
 
@@ -71,7 +72,7 @@ pub async fn complete(app: &App, visit: &GuestSession, from: IpAddr) -> Result<O
         let detail = "Show your face to the camera first: begin a challenge.";
         ApiError::new(ErrorKind::Conflict, detail)
     })?;
-    let outcome = decide(app, visit, &face.template, from).await;
+    let outcome = decide(app, visit, &face, from).await;
     let ended = match &outcome {
         Ok(Outcome::Verified(_)) => true,
         Ok(Outcome::CodeNeeded | Outcome::Wait(_)) => false,
@@ -95,9 +96,10 @@ pub async fn passed(
     app: &App,
     visit: &GuestSession,
     template: Template,
+    light: LightAgreement,
     from: IpAddr,
 ) -> Result<Outcome> {
-    let face = PassedFace::new(&visit.guest, &visit.event, template);
+    let face = PassedFace::new(&visit.guest, &visit.event, template, light);
     app.passed_faces.put(&visit.session, face)?;
     let outcome = complete(app, visit, from).await?;
     if matches!(outcome, Outcome::CodeNeeded)
@@ -144,9 +146,10 @@ pub async fn verify(
 async fn decide(
     app: &App,
     visit: &GuestSession,
-    template: &Template,
+    passed: &PassedFace,
     from: IpAddr,
 ) -> Result<Outcome> {
+    let template = &passed.template;
     let own = guests::overview(&app.db, &visit.guest).await?;
     let proved = own.guest.contact_proved_unix_s.is_some();
     if GuestProof::stored(&own.guest_proof)?.needs_code() && !proved {
@@ -187,7 +190,7 @@ async fn decide(
         Ok(())
     });
     stored.await?;
-    bind(app, visit, &own, id, proved).await.map(Outcome::Verified)
+    bind(app, visit, &own, id, passed.light).await.map(Outcome::Verified)
 }
 
 /// Finds the guest to whom a face belongs, and counts the people in the event's photos.
@@ -244,7 +247,8 @@ fn refuse(
     Err(ApiError::new(ErrorKind::Forbidden, detail))
 }
 
-/// Binds the session to `guest`. Returns the session's new token.
+/// Binds the session to `guest`. Returns the session's new token. The audit row names how the guest was verified
+/// and what the light of the screen said, which decides nothing.
 ///
 /// # Errors
 /// - `Unauthenticated` if the guest was erased during verification.
@@ -253,9 +257,9 @@ async fn bind(
     visit: &GuestSession,
     own: &GuestOverview,
     guest: String,
-    proved: bool,
+    light: LightAgreement,
 ) -> Result<Zeroizing<String>> {
-    let now = now_s();
+    let (now, proved) = (now_s(), own.guest.contact_proved_unix_s.is_some());
     let mut tx = app.db.write().await?;
     // Locked first, as in changes of the event: a change to `at_first_search` and a first search exclude each other.
     events::lock(&mut tx, &visit.event).await?;
@@ -281,7 +285,8 @@ async fn bind(
         // The guest whom the face belongs to has the same contact.
         guests::set_contact_proved(&mut tx, &guest, now).await?;
     }
-    record_guest(&mut tx, &visit.studio, &guest, "guest_verified", &own.guest_proof).await?;
+    let detail = format!("{}, light: {}", own.guest_proof, light.code());
+    record_guest(&mut tx, &visit.studio, &guest, "guest_verified", &detail).await?;
     embedding::start(&mut tx, &visit.studio, &visit.event, &guest, now).await?;
     tx.commit().await?;
     // Jobs may be ready now.

@@ -61,8 +61,8 @@ const DOOR: EntryTexts = EntryTexts {
 
 const CAMERA: CameraTexts = CameraTexts {
     title: "Show your face",
-    intro: "Hold the phone at eye level, with light on your face. You will be asked to turn your head three times. \
-            The camera's pictures are not kept.",
+    intro: "Hold the phone at eye level, with light on your face. You will be asked to turn your head three or \
+            four times, and the screen will softly change its colour. The camera's pictures are not kept.",
     open: "Open the camera",
     opening: "Opening the camera. Your browser may ask you to allow it.",
     preview: "Your camera's picture, mirrored",

@@ -20,6 +20,7 @@ const LIMITED: &str = "picpick_requests_rate_limited_total";
 const CONNECTIONS: &str = "picpick_connections";
 const ALERTS: &str = "picpick_alerts_total";
 const CHALLENGES: &str = "picpick_guest_challenges_total";
+const LIGHT: &str = "picpick_guest_challenge_light_score";
 const POSTS: &str = "picpick_alert_delivery_attempts_total";
 const MEMORY: &str = "process_resident_memory_bytes";
 const POOL: &str = "picpick_database_connections";
@@ -40,7 +41,7 @@ enum Sort {
 }
 
 /// Name, type and description of every metric.
-const NAMES: [(&str, Sort, &str); 19] = [
+const NAMES: [(&str, Sort, &str); 20] = [
     (REQUESTS, Sort::Counter, "Requests completed, by route, method and status"),
     (SECONDS, Sort::Histogram, "Time until the response begins, seconds, by route and method"),
     (AT_WORK, Sort::Gauge, "Requests in flight, by class"),
@@ -49,6 +50,11 @@ const NAMES: [(&str, Sort, &str); 19] = [
     (CONNECTIONS, Sort::Gauge, "Open connections"),
     (ALERTS, Sort::Counter, "Alerts raised, by pattern"),
     (CHALLENGES, Sort::Counter, "Guest challenges ended, by outcome"),
+    (
+        LIGHT,
+        Sort::Histogram,
+        "Score of the screen's light at the end of a challenge, by outcome and agreement",
+    ),
     (POSTS, Sort::Counter, "Webhook delivery attempts, by outcome: delivered, retry, failed"),
     (JOBS, Sort::Counter, "Indexing attempts, by outcome: done, rejected, retry"),
     (WAITING, Sort::Gauge, "Indexing jobs that are ready to run, in all events"),
@@ -66,6 +72,9 @@ const NAMES: [(&str, Sort, &str); 19] = [
 /// of 5 and 30 seconds cover searches that wait for admission.
 const SECONDS_BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Upper bounds of the histogram buckets of scores, −1 to 1.
+const SCORE_BUCKETS: [f64; 11] = [-0.5, -0.2, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0];
 
 /// Installs the Prometheus recorder, once for the whole process. Returns its handle.
 ///
@@ -92,7 +101,9 @@ pub fn collect() -> anyhow::Result<PrometheusHandle> {
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     let seconds = Matcher::Full(SECONDS.to_owned());
     let stages = Matcher::Full(SEARCH.to_owned());
+    let scores = Matcher::Full(LIGHT.to_owned());
     PrometheusBuilder::new()
+        .set_buckets_for_metric(scores, &SCORE_BUCKETS)?
         .set_buckets_for_metric(seconds, &SECONDS_BUCKETS)?
         .set_buckets_for_metric(stages, &SECONDS_BUCKETS)
 }
@@ -143,6 +154,12 @@ pub fn count_alert(pattern: &'static str) {
 /// Records the end of a guest's challenge. `outcome` is `passed`, `abandoned` or the code of a failure.
 pub fn count_challenge(outcome: &'static str) {
     counter!(CHALLENGES, "outcome" => outcome).increment(1);
+}
+
+/// Records what the light of the screen said at the end of a challenge. `agreement` is `agrees`, `differs` or
+/// `unclear`; `score` is −1 to 1, and 0 without enough frames.
+pub fn record_challenge_light(outcome: &'static str, agreement: &'static str, score: f32) {
+    histogram!(LIGHT, "outcome" => outcome, "agreement" => agreement).record(f64::from(score));
 }
 
 /// Records a webhook delivery attempt. `outcome` is `delivered`, `retry` or `failed` (permanently).

@@ -1,7 +1,7 @@
 // The camera step. Sends camera frames to the server, one at a time and each at most once. Only the preview is
 // mirrored. The server decides about every frame.
 
-import { byId, call } from "./api.js";
+import { byId, call, element } from "./api.js";
 import { trouble, word } from "./strings.js";
 
 // Limits the width of a sent frame, 640 px.
@@ -10,8 +10,13 @@ const QUALITY = 0.85;
 // Shortest time from one frame to the next, 270 ms: 3.7 frames a second follow a head turn and suit a slow
 // connection.
 const PAUSE_MS = 270;
+// Shortest time from a change of the screen's light to the next frame, 200 ms: the delay of screen and camera.
+// Together with the two frames of each tint, the light changes less than three times a second.
+const LIGHT_MS = 200;
 // Limits the failed frames of a challenge in a row, 5. One more ends the challenge.
 const LOST_MAX = 5;
+// Guests who prefer reduced motion get no changing light. The server needs none.
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 const TURNS = new Set(["turn_left", "turn_right", "turn_up", "turn_down"]);
 
 const say = (name, filled) => word(name, filled, "camera-words");
@@ -82,8 +87,16 @@ export function camera({ passed }) {
     spoken = name;
   }
 
+  // Lights the face with a tint that the server has drawn. Returns whether the light changes.
+  function light(tint) {
+    const [live, shown] = [byId("live"), still.matches ? "" : tint];
+    const changes = live.style.getPropertyValue("--light") !== shown;
+    if (changes) live.style.setProperty("--light", shown);
+    return changes;
+  }
+
   function count(done) {
-    const turns = [...document.querySelectorAll(".turns li")];
+    const turns = [...byId("turns").children];
     const before = turns.filter((turn) => turn.classList.contains("done")).length;
     turns.forEach((turn, at) => turn.classList.toggle("done", at < done));
     if (done === before) return;
@@ -101,11 +114,14 @@ export function camera({ passed }) {
   }
 
   async function challenge(own) {
-    const { id, guidance } = await call("POST", "/guest/challenges", undefined, { signIn: false });
-    guide(guidance);
+    const begun = await call("POST", "/guest/challenges", undefined, { signIn: false });
+    const { id } = begun;
+    byId("turns").replaceChildren(...Array.from({ length: begun.steps }, () => element("li", {})));
+    guide(begun.guidance);
+    if (light(begun.light)) await pause(LIGHT_MS);
     for (let lost = 0; own === run; ) {
       const picture = await frame();
-      const begun = performance.now();
+      const sent = performance.now();
       const answer = await shown(id, picture).catch(async (problem) => {
         // After a lost connection or an overloaded server, another frame may succeed.
         if (![0, 429, 502, 503, 504].includes(problem.status) || ++lost > LOST_MAX) throw problem;
@@ -124,7 +140,8 @@ export function camera({ passed }) {
         return passed(answer);
       }
       guide(answer.guidance);
-      await pause(Math.max(0, PAUSE_MS - (performance.now() - begun)));
+      const settle = light(answer.light) ? LIGHT_MS : 0;
+      await pause(Math.max(settle, PAUSE_MS - (performance.now() - sent)));
     }
   }
 
@@ -140,6 +157,7 @@ export function camera({ passed }) {
       await video.play();
       spoken = byId("guidance").textContent = "";
       delete byId("live").dataset.guidance;
+      light("");
       count(0);
       show("live");
       await challenge(own);

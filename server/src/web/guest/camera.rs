@@ -65,7 +65,7 @@ fn live(camera: &CameraTexts) -> Markup {
                 }
             }
             div.below {
-                ol.turns aria-hidden="true" { li {} li {} li {} }
+                ol #turns .turns aria-hidden="true" {}
                 p #progress .unseen role="status" aria-live="polite" {}
                 button #stop .quiet type="button" { (camera.cancel) }
             }

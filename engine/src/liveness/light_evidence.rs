@@ -201,7 +201,7 @@ mod tests {
 
     /// A guest before a camera. All shares are relative to the light of the room.
     #[derive(Clone, Copy)]
-    struct Scene {
+    struct Setting {
         /// The light of a white screen on the face.
         screen: f32,
         /// Largest change of exposure, white balance and colour of the room from frame to frame.
@@ -214,11 +214,12 @@ mod tests {
     }
 
     /// A guest in an ordinary room.
-    const ROOM: Scene = Scene { screen: 0.15, drift: 0.05, noise: 0.01, by_turn: 0.04, frames: 14 };
+    const ROOM: Setting =
+        Setting { screen: 0.15, drift: 0.05, noise: 0.01, by_turn: 0.04, frames: 14 };
 
     /// Returns the frames of a challenge with random tints. With `other`, the face is lit by tints of another
     /// challenge.
-    fn frames(scene: Scene, other: bool, rng: &mut Rng) -> Vec<Observation> {
+    fn frames(scene: Setting, other: bool, rng: &mut Rng) -> Vec<Observation> {
         let byte = |rng: &mut Rng| (rng.within(128.0) + 128.0) as u8;
         let mut tints = [0; 2].map(|_| ScreenTint::first(byte(rng)));
         let mut gains = [0; 3].map(|_| 1.0 + rng.within(0.3));
@@ -250,7 +251,7 @@ mod tests {
     }
 
     /// Returns the share of 200 challenges whose light agrees.
-    fn share(scene: Scene, other: bool) -> f32 {
+    fn share(scene: Setting, other: bool) -> f32 {
         let mut rng = Rng(7);
         let agrees =
             |_: &usize| of(&frames(scene, other, &mut rng)).agreement == LightAgreement::Agrees;
@@ -261,13 +262,12 @@ mod tests {
     fn a_lit_face_agrees_under_drifting_light_and_gains() {
         for (scene, least) in [
             (ROOM, 0.9),
-            (Scene { drift: 0.2, ..ROOM }, 0.8),
-            (Scene { frames: 30, screen: 0.08, ..ROOM }, 0.9),
-            (Scene { frames: 10, screen: 0.5, ..ROOM }, 0.9),
-            (Scene { by_turn: 0.2, ..ROOM }, 0.85),
+            (Setting { drift: 0.2, ..ROOM }, 0.8),
+            (Setting { frames: 30, screen: 0.08, ..ROOM }, 0.9),
+            (Setting { frames: 10, screen: 0.5, ..ROOM }, 0.9),
+            (Setting { by_turn: 0.2, ..ROOM }, 0.85),
         ] {
             let share = share(scene, false);
-            println!("screen {}, frames {}: {share}", scene.screen, scene.frames);
             assert!(share >= least, "screen {}, frames {}: {share}", scene.screen, scene.frames);
         }
     }
@@ -275,14 +275,13 @@ mod tests {
     #[test]
     fn a_face_in_no_or_another_light_agrees_by_chance_only() {
         for (what, scene, other) in [
-            ("no light of the screen", Scene { screen: 0.0, ..ROOM }, false),
-            ("little noise", Scene { screen: 0.0, noise: 1e-4, drift: 0.0, ..ROOM }, false),
-            ("lamps beside the face", Scene { screen: 0.0, drift: 1.0, ..ROOM }, false),
-            ("the light of another challenge", Scene { screen: 0.5, ..ROOM }, true),
-            ("the same, of a long one", Scene { screen: 0.5, frames: 40, ..ROOM }, true),
+            ("no light of the screen", Setting { screen: 0.0, ..ROOM }, false),
+            ("little noise", Setting { screen: 0.0, noise: 1e-4, drift: 0.0, ..ROOM }, false),
+            ("lamps beside the face", Setting { screen: 0.0, drift: 1.0, ..ROOM }, false),
+            ("the light of another challenge", Setting { screen: 0.5, ..ROOM }, true),
+            ("the same, of a long one", Setting { screen: 0.5, frames: 40, ..ROOM }, true),
         ] {
             let share = share(scene, other);
-            println!("{what}: {share}");
             // 2 % of 200, and four standard deviations.
             assert!(share <= 0.06, "{what}: {share}");
         }
@@ -290,7 +289,7 @@ mod tests {
 
     #[test]
     fn few_frames_and_equal_frames_say_nothing() {
-        let lit = frames(Scene { screen: 1.0, frames: 20, ..ROOM }, false, &mut Rng(3));
+        let lit = frames(Setting { screen: 1.0, frames: 20, ..ROOM }, false, &mut Rng(3));
         assert_eq!(of(&lit).agreement, LightAgreement::Agrees);
         for few in [&lit[..0], &lit[..1], &lit[..FRAMES_MIN - 1]] {
             assert_eq!(

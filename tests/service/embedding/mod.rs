@@ -36,7 +36,7 @@ on_both_databases!(
 const PHOTOS: [&str; 4] = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample4.jpg"];
 
 /// An event that waits for its first search.
-struct Scene {
+struct WaitingEvent {
     owner: Person,
     album: Album,
 }
@@ -45,7 +45,7 @@ fn picture(name: &str) -> Vec<u8> {
     std::fs::read(sample(name)).unwrap()
 }
 
-impl Scene {
+impl WaitingEvent {
     fn of(service: &Service) -> Self {
         let owner = service.owner();
         let new = json!({ "name": "Wedding", "legal_basis": "consent", "guest_proof": "selfie",
@@ -122,7 +122,7 @@ fn set(ids: &[String]) -> BTreeSet<String> {
 /// Issue 13: bystanders have no template until a guest with a consent, a passed challenge and, where the event asks for
 /// it, a proved contact searches. That guest finds exactly their photos.
 fn photos_wait_for_the_first_search(mut service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     scene.change(&json!({ "guest_proof": "contact_code", "downloads": "original" })).is(200);
     let ids = scene.add(&PHOTOS);
     scene.assert_waiting(4);
@@ -189,7 +189,7 @@ fn photos_wait_for_the_first_search(mut service: Service) {
 
 /// Kills before the first search embed nothing, and kills after it lose nothing.
 fn a_kill_loses_nothing_and_embeds_nothing_early(mut service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     let mut ids = Vec::new();
     for number in 0..12 {
         let name = PHOTOS[number % 3];
@@ -219,7 +219,7 @@ fn a_kill_loses_nothing_and_embeds_nothing_early(mut service: Service) {
 /// A sibling of the issue: who leaves and opts out between the first search and the embedding has no face stored, a
 /// deleted photo does not come back, and an erased face stays erased.
 fn erasures_hold_in_the_late_embedding(mut service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     let ids = scene.add(&PHOTOS[..3]);
     scene.control("pause");
     let link = new_link(&scene.owner, &scene.album.event);

@@ -5,7 +5,7 @@ use picpick_tests::guest::{new_link, welcome};
 use picpick_tests::synthetic_head::head_of;
 use serde_json::{Value, json};
 
-use super::{PHOTOS, Scene, picture};
+use super::{PHOTOS, WaitingEvent, picture};
 
 fn mode(embedding: &str) -> Value {
     json!({ "embedding": embedding })
@@ -13,7 +13,7 @@ fn mode(embedding: &str) -> Value {
 
 /// Which role may change the embedding is in `event.rs`; here, when it can change.
 pub fn the_mode_changes_while_nothing_is_embedded(service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     let refused = |reason: &str| {
         let answer = scene.change(&mode("at_first_search")).fails(409, "conflict").document();
         assert!(answer["detail"].as_str().unwrap().contains(reason), "{answer}");
@@ -67,7 +67,7 @@ pub fn the_mode_changes_while_nothing_is_embedded(service: Service) {
 
 /// The deletion of an event without faces is complete, and its export says what it waits for.
 pub fn a_waiting_event_is_purged_and_exported(service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     scene.add(&PHOTOS[..2]);
     let export = scene.album.client.get(&scene.album.path("/export")).is(200).body;
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(export)).unwrap();
@@ -90,7 +90,7 @@ pub fn a_waiting_event_is_purged_and_exported(service: Service) {
 
 /// A sibling: a restored collection holds no face either, and the event waits on.
 pub fn a_restored_event_still_waits(mut service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     scene.add(&PHOTOS[..3]);
     let place = service.sandbox.path("place");
     let place = place.to_str().unwrap();
@@ -118,7 +118,7 @@ pub fn a_restored_event_still_waits(mut service: Service) {
 
 /// Every page says that faces are not analysed yet, instead of showing an event without faces.
 pub fn visitors_and_the_studio_are_told(service: Service) {
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     scene.add(&PHOTOS[..1]);
     let other = scene.owner.new_event(&scene.owner.studio(), "Other");
     let read = |path: &str| {

@@ -2,13 +2,13 @@ use picpick_tests::album::variant;
 use picpick_tests::{Rng, Service, times};
 use serde_json::json;
 
-use super::{PHOTOS, Scene, picture};
+use super::{PHOTOS, WaitingEvent, picture};
 
 /// Random orders of uploads, deletions, changes of the mode, pauses and kills: while the event waits it has no face, and
 /// at the end no photo is left out. `PICPICK_TEST_EMBEDDING` sets the number of steps (default: 40).
 pub fn nothing_is_embedded_early_in_any_order(mut service: Service) {
     let mut rng = Rng::seeded("nothing_is_embedded_early_in_any_order");
-    let scene = Scene::of(&service);
+    let scene = WaitingEvent::of(&service);
     let (mut next, mut log) = (0, Vec::new());
     for _ in 0..times("PICPICK_TEST_EMBEDDING", 40) {
         log.push(step(&mut service, &scene, &mut rng, &mut next));
@@ -32,7 +32,12 @@ pub fn nothing_is_embedded_early_in_any_order(mut service: Service) {
     assert_eq!(scene.stored(&mut service), (photos as u64, faces), "{log:?}");
 }
 
-fn step(service: &mut Service, scene: &Scene, rng: &mut Rng, next: &mut usize) -> &'static str {
+fn step(
+    service: &mut Service,
+    scene: &WaitingEvent,
+    rng: &mut Rng,
+    next: &mut usize,
+) -> &'static str {
     let album = &scene.album;
     match rng.throw(10) {
         0..4 => {

@@ -8,6 +8,8 @@ use crate::album::studio::Studio;
 
 /// Concurrent requests of a flood: more than the places of one class.
 const FLOOD: usize = 90;
+/// Number of links that a flood of PINs uses.
+const LINKS: usize = 15;
 /// Sign-ins during a flood.
 const SIGN_INS: usize = 12;
 
@@ -17,13 +19,13 @@ fn post(client: &Client, path: &str, body: &Value) -> u16 {
     client.try_send(Request { method, path, headers: Vec::new(), body }).unwrap().status
 }
 
-/// Sends `body` to `path` from `FLOOD` clients at once, again and again, while `person` signs in. Checks that
+/// Sends `bodies` to `path` from `FLOOD` clients at once, again and again, while `person` signs in. Checks that
 /// the flood fills its places and that no sign-in is refused.
-fn flood(service: &Service, path: &str, body: &Value, person: &Person) {
-    service.remember_body(body);
+fn flood(service: &Service, path: &str, bodies: &[Value], person: &Person) {
+    bodies.iter().for_each(|body| service.remember_body(body));
     let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..FLOOD {
+        for body in bodies.iter().cycle().take(FLOOD) {
             let client = service.client();
             let (stop, refused) = (&stop, &refused);
             scope.spawn(move || {
@@ -61,12 +63,15 @@ pub fn a_flood_of_invitations_refuses_no_sign_in(service: Service) {
         format!("UPDATE account_links SET email = '{}' WHERE email = '{email}'", member.email);
     assert_eq!(service.change_rows(&change), 1);
     let body = json!({ "token": token, "name": "Name", "password": "battery staple 1797" });
-    flood(&service, "/invitations/accept", &body, &owner);
+    flood(&service, "/invitations/accept", &[body], &owner);
 }
 
 /// A sibling of S24: visitors who enter PINs take no places from sign-ins.
 pub fn a_flood_of_pins_refuses_no_sign_in(service: Service) {
     let studio = Studio::new(&service);
-    let body = json!({ "token": studio.token, "pin": crate::album::studio::VIEW });
-    flood(&service, "/album/session", &body, &studio.owner);
+    // The attempts at one link are counted one after the other; those at several links wait for hashes together.
+    let bodies: Vec<Value> = (0..LINKS)
+        .map(|_| json!({ "token": studio.new_link().0, "pin": crate::album::studio::VIEW }))
+        .collect();
+    flood(&service, "/album/session", &bodies, &studio.owner);
 }

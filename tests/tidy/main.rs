@@ -1,6 +1,7 @@
 //! Checks the house rules on this source tree, one test per rule. The rules are functions of a path and a
 //! text in the modules below, each with a test that shows that it can fail; this file only reads the tree.
 
+mod deployment;
 mod docs;
 mod imports;
 mod layering;
@@ -240,4 +241,23 @@ fn members_take_their_dependencies_from_the_workspace() {
 fn every_dependency_is_used_and_explained() {
     let members = MEMBERS.map(|member| read(&format!("{member}/Cargo.toml")));
     report(docs::workspace_manifest(&read("Cargo.toml"), &members, &read("docs/dependencies.md")));
+}
+
+#[test]
+fn the_deployment_limits_the_memory() {
+    let path = |name: &str| format!("server/deploy/{name}");
+    report(deployment::unit(&path("picpick.service"), &read(&path("picpick.service"))));
+    report(deployment::compose(&path("compose.yaml"), &read(&path("compose.yaml"))));
+}
+
+#[test]
+fn known_vulnerabilities_are_checked() {
+    report(deployment::advisories("deny.toml", &read("deny.toml")));
+    report(deployment::audit_target("Makefile", &read("Makefile")));
+}
+
+#[test]
+fn images_have_versions() {
+    let paths = ["Dockerfile", "compose.yaml"].map(|name| format!("server/deploy/{name}"));
+    report(paths.iter().flat_map(|path| deployment::images(path, &read(path))).collect());
 }

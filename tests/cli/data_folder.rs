@@ -184,7 +184,8 @@ fn a_keyring_that_others_may_read_is_closed() {
         open(0o755);
         let shown = sandbox.run(arguments(&SHOW));
         assert_eq!(shown.status, 0, "{shown:?}");
-        assert_contains(&shown.stderr, &["keyring", keyring.to_str().unwrap(), "0700 and 0600"]);
+        let path = keyring.to_str().unwrap();
+        assert_contains(&shown.stderr, &["keyring", path, "0700 and 0600", "also after a purge"]);
         assert_closed();
         let again = sandbox.run(arguments(&SHOW)).stderr;
         assert!(!again.contains("0700 and 0600"), "{again}");

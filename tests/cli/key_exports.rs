@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use picpick_tests::harness::copy;
 use picpick_tests::{Outcome, Sandbox, sample, sandbox};
 use serde_json::Value;
 
@@ -141,6 +142,29 @@ fn receipts_of_photos_and_persons_name_the_exports_too() {
     let erased = sandbox.done(["erase", "Event", "--selfie", selfie.to_str().unwrap(), "--yes"]);
     assert_eq!(erased["receipt"]["key_exports"][0], made["export"]);
     assert_eq!(sandbox.done(["receipt", "verify"])["valid"], true);
+}
+
+/// The reproduction of S5: a copied folder of keys opens a backup after a purge, and no output denies it.
+#[test]
+fn no_output_denies_that_a_copied_keyring_opens_what_was_purged() {
+    let sandbox = event();
+    let place = sandbox.path("place");
+    sandbox.done(["backup", place.to_str().unwrap()]);
+    let elsewhere = sandbox.path("elsewhere");
+    copy(&sandbox.data().join("keyring"), &elsewhere.join("keyring"));
+    let rotated = sandbox.run(["keys", "rotate"]);
+    assert!(rotated.stdout.contains("still open"), "{rotated:?}");
+    let kept = sandbox.path("receipt.json");
+    let receipt = ["--receipt", kept.to_str().unwrap()];
+    let deleted = sandbox.run(["collections", "delete", "Event", "--yes"].iter().chain(&receipt));
+    for shown in [deleted, sandbox.run(["receipt", "verify", kept.to_str().unwrap()])] {
+        assert_eq!(shown.status, 0, "{shown:?}");
+        let (promises, limits) = ("nothing left", "copies by other programs, also of the keyring");
+        assert!(!shown.stdout.contains(promises) && shown.stdout.contains(limits), "{shown:?}");
+    }
+    let mut command = sandbox.command_for(&elsewhere);
+    done(&Outcome::of(command.args(["--json", "restore"]).arg(&place).arg("Event")));
+    assert_eq!(found(&sandbox, &elsewhere), 2);
 }
 
 #[test]

@@ -227,20 +227,6 @@ fn every_link_has_a_target() {
 }
 
 #[test]
-fn the_service_is_deployed_with_fixed_images_and_bounded_memory() {
-    let named = |ending: &'static str| {
-        let found: Vec<_> =
-            files("server/deploy").into_iter().filter(|path| path.ends_with(ending)).collect();
-        assert!(!found.is_empty(), "server/deploy has no {ending}");
-        found.into_iter().map(|path| (read(&path), path))
-    };
-    let images = named("Dockerfile").chain(named("compose.yaml"));
-    report(images.flat_map(|(text, path)| deployment::images_by_digest(&path, &text)).collect());
-    let units = named("picpick.service");
-    report(units.flat_map(|(text, path)| deployment::bounded_memory(&path, &text)).collect());
-}
-
-#[test]
 fn named_files_and_tests_exist() {
     let text = |path: &str| {
         let at = root().join(path);
@@ -279,4 +265,23 @@ fn members_take_their_dependencies_from_the_workspace() {
 fn every_dependency_is_used_and_explained() {
     let members = MEMBERS.map(|member| read(&format!("{member}/Cargo.toml")));
     report(docs::workspace_manifest(&read("Cargo.toml"), &members, &read("docs/dependencies.md")));
+}
+
+#[test]
+fn the_deployment_limits_the_memory() {
+    let path = |name: &str| format!("server/deploy/{name}");
+    report(deployment::unit(&path("picpick.service"), &read(&path("picpick.service"))));
+    report(deployment::compose(&path("compose.yaml"), &read(&path("compose.yaml"))));
+}
+
+#[test]
+fn known_vulnerabilities_are_checked() {
+    report(deployment::advisories("deny.toml", &read("deny.toml")));
+    report(deployment::audit_target("Makefile", &read("Makefile")));
+}
+
+#[test]
+fn images_are_named_by_digest() {
+    let paths = ["Dockerfile", "compose.yaml"].map(|name| format!("server/deploy/{name}"));
+    report(paths.iter().flat_map(|path| deployment::images(path, &read(path))).collect());
 }

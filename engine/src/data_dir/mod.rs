@@ -111,7 +111,7 @@ impl DataDir {
         data.warnings.extend(data.resume_purges());
         if !exposed.is_empty() {
             data.warnings.push(format!(
-                "other users of this machine could use the keyring {} ({} of its files and folders); its permissions are now 0700 and 0600; a copy that another user made opens its collections until they are purged",
+                "other users of this machine could use the keyring {} ({} of its files and folders); its permissions are now 0700 and 0600; a copy that another user made opens copies of its collections, also after a purge",
                 keyring_folder.display(),
                 exposed.len()
             ));

@@ -183,7 +183,7 @@ fn permissions(context: &Context, advice: &mut Vec<String>) {
     match DataDir::exposed_keys(data, keyring.as_deref()) {
         Ok(exposed) => advice.extend(exposed.iter().map(|path| {
             format!(
-                "other users may use the keys in {path}: this command restricts its permissions; a copy that another user made opens the collections until they are purged",
+                "other users may use the keys in {path}: this command restricts its permissions; a copy that another user made opens copies of the collections, also after a purge",
                 path = path.display()
             )
         })),

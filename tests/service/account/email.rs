@@ -9,6 +9,7 @@ use totp_rs::Totp;
 
 on_both_databases!(
     an_address_changes_by_a_single_use_link,
+    a_changed_address_has_one_spelling,
     change_requests_disclose_nothing_and_are_limited,
     a_new_password_revokes_pending_links,
     an_address_change_requires_the_second_factor,
@@ -64,6 +65,29 @@ fn an_address_changes_by_a_single_use_link(service: Service) {
         let recorded = format!("SELECT COUNT(*) FROM audit WHERE action = '{action}'");
         assert_eq!(service.number(&recorded), 1, "{action}");
     }
+}
+
+/// A sibling of S11: an address that a person changes to has the same normal form as one that is invited.
+fn a_changed_address_has_one_spelling(service: Service) {
+    let owner = service.owner();
+    let new = new_email();
+    let (local, domain) = new.split_once('@').unwrap();
+    let cyrillic = local.replacen('e', "\u{435}", 1);
+    for email in [format!("{local}\u{200b}@{domain}"), format!("{cyrillic}@{domain}")] {
+        ask(&owner, &email).fails(422, "invalid");
+    }
+    ask(&owner, &format!("{local}@{}", domain.replace('.', "\u{ff0e}"))).is(202);
+    let link = link_to(&outbox(&service, 2), &new);
+    confirm(&service, &link).is(204);
+    assert_eq!(owner.client.get("/me").is(200).field("email"), new);
+    // An invitation of any spelling reaches this account, and makes no other one.
+    let wide = format!("{local}@{}", domain.replace('.', "\u{3002}")).to_uppercase();
+    let made = owner.invite(&owner.studio(), &wide, "viewer", None).is(201);
+    assert_eq!(made.field("email"), new);
+    let body =
+        json!({ "token": service.invitation_token(&new), "name": "N", "password": new_password() });
+    service.client().post("/invitations/accept", &body).fails(409, "conflict");
+    assert_eq!(service.number("SELECT COUNT(*) FROM users"), 1);
 }
 
 fn change_requests_disclose_nothing_and_are_limited(service: Service) {

@@ -1,10 +1,12 @@
 use std::time::{Duration, Instant};
 
 use picpick_tests::accounts::{new_email, new_password};
-use picpick_tests::outbox::{only_with, outbox, settled};
+use picpick_tests::album::Album;
+use picpick_tests::guest::{let_in, letters, mailed_code, new_link, register};
+use picpick_tests::outbox::{latest_to, only_with, outbox, settled};
 use picpick_tests::smtp::{MailServer, token};
 use picpick_tests::tcp_proxy::Line;
-use picpick_tests::{Client, Person, Service, on_both_databases, sandbox};
+use picpick_tests::{Client, Person, Service, on_both_databases, sample, sandbox};
 use serde_json::json;
 
 on_both_databases!(
@@ -12,6 +14,7 @@ on_both_databases!(
     a_password_reset_link_works_once,
     reset_requests_disclose_nothing_and_are_limited,
     queued_mail_is_sealed,
+    names_in_letters_to_guests_are_no_links,
 );
 
 /// Requests a link for a new password.
@@ -30,6 +33,37 @@ fn an_invitation_is_mailed(service: Service) {
     assert!(mails[0].contains(&service.address()), "{}", mails[0]);
     let body = json!({ "token": sent, "name": "Some Body", "password": new_password() });
     service.client().post("/invitations/accept", &body).is(204);
+}
+
+/// A sibling of S12: names of events, studios and guests carry no link into the mailboxes of guests.
+fn names_in_letters_to_guests_are_no_links(service: Service) {
+    let owner = service.owner();
+    let studio = owner.new_studio("Light\". Confirm at https://studio.evil.example/login now");
+    let event =
+        owner.new_event(&studio, "Pay at www.event.evil.example or https://event.evil.example/x");
+    let album = Album { client: owner.client.clone(), event: event.clone() };
+    let picture = std::fs::read(sample("obama.jpg")).unwrap();
+    album.upload("a.jpg", &picture);
+    album.wait_until_indexed();
+    let found = album.search(&picture, "").is(200).document();
+    let_in(&service, &owner, &event, found["matches"][0]["face"].as_str().unwrap());
+    let one_line = |mail: String| mail.replace("=\r\n", "").replace("=3D", "=");
+    let check = |mails: Vec<String>, expected: usize| {
+        let mails: Vec<String> = mails.into_iter().map(one_line).collect();
+        assert_eq!(mails.len(), expected, "{mails:?}");
+        for mail in mails {
+            assert!(!mail.contains("evil.example") && !mail.contains("https://event"), "{mail}");
+            assert!(mail.contains("evil example"), "the name is in the letter: {mail}");
+            assert!(mail.matches("://").count() <= 1, "{mail}");
+        }
+    };
+    check(letters(&service, "g/enter"), 1);
+    let code = json!({ "guest_proof": "contact_code" });
+    owner.client.patch(&album.path(""), &code).is(200);
+    let contact = new_email();
+    register(&service, &new_link(&owner, &event), "https://guest.evil.example", &contact);
+    mailed_code(&service, &contact);
+    check(vec![latest_to(&service, &contact, "Your code")], 1);
 }
 
 fn a_password_reset_link_works_once(service: Service) {

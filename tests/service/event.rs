@@ -43,7 +43,7 @@ fn each_field_needs_its_own_right(service: Service) {
     let usual = now_s() + 100 * DAY_S;
     let reset = format!(
         "UPDATE events SET name = 'Wedding', purpose = 'event_gallery', legal_basis = 'consent', \
-         ends_unix_s = {usual}, downloads = 'off', watermark = NULL, embedding = 'at_upload' WHERE id = '{event}'"
+         ends_unix_s = {usual}, downloads = 'off', watermark = NULL, analysis = 'at_upload' WHERE id = '{event}'"
     );
     let running: &[&str] = &["owner", "admin"];
     let managing: &[&str] = &["owner", "admin", "editor"];
@@ -57,8 +57,8 @@ fn each_field_needs_its_own_right(service: Service) {
         (json!({ "ends_unix_s": usual - DAY_S }), running),
         (json!({ "name": "Other", "purpose": "press" }), running),
         (json!({ "legal_basis": "contract" }), running),
-        (json!({ "embedding": "at_first_search" }), running),
-        (json!({ "name": "Other", "embedding": "at_upload" }), managing),
+        (json!({ "analysis": "at_first_search" }), running),
+        (json!({ "name": "Other", "analysis": "at_upload" }), managing),
     ];
     for role in ROLES {
         let person = service.member(&owner, &studio, role, Some(&event)).client;
@@ -137,12 +137,12 @@ fn changes_are_audited_with_both_values(service: Service) {
     let ends = owner.client.get(&path).is(200).document()["ends_unix_s"].as_i64().unwrap();
     let change = json!({ "ends_unix_s": ends + 5, "purpose": "personal", "legal_basis": "contract",
         "downloads": "web", "name": "Anna and Ben", "guest_proof": "guest_list",
-        "embedding": "at_first_search" });
+        "analysis": "at_first_search" });
     owner.client.patch(&path, &change).is(200);
     let expected = format!(
         "ends_unix_s: {ends} to {}; purpose: event_gallery to personal; legal_basis: consent to contract; \
          downloads: off to web; guest_proof: selfie to guest_list; \
-         embedding: at_upload to at_first_search; name",
+         analysis: at_upload to at_first_search; name",
         ends + 5
     );
     assert_eq!(details(&owner, "event_change"), [expected]);

@@ -3,13 +3,13 @@
 mod access;
 mod account;
 mod album;
+mod analysis;
 mod audit_and_receipts;
 mod audit_chain;
 mod authentication_audit;
 mod browser_data;
 mod compat;
 mod coverage;
-mod embedding;
 mod erasure;
 mod event;
 mod file_names;

@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::embedding::{Embedding, check_deferrable};
+use super::analysis_time::{AnalysisTime, check_deferrable};
 use super::guest_proof::GuestProof;
 use super::retention;
 use super::routes::{Event, ends, view};
@@ -19,7 +19,7 @@ use crate::http::auth::{Action, Grant};
 use crate::http::extract::{self, Body};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, EventRecord};
-use crate::infra::db::{Tx, embedding, guests};
+use crate::infra::db::{Tx, analysis, guests};
 use crate::infra::rate_limit::Quota;
 
 /// Minimum notice of an earlier end, seconds (7 days). An owner or admin who must not wait deletes the
@@ -55,7 +55,7 @@ pub struct EventChange {
     /// The new time at which faces are embedded, for owners and admins. `at_first_search` responds with `conflict`
     /// once a face was embedded or a guest has searched. `at_upload` embeds the faces of all photos.
     #[schema(inline)]
-    embedding: Option<Embedding>,
+    analysis: Option<AnalysisTime>,
 }
 
 impl EventChange {
@@ -63,8 +63,8 @@ impl EventChange {
     fn apply(self, before: &EventRecord) -> Result<EventRecord> {
         let keep = |text: &String| text.clone();
         let downloads = self.downloads.map(|download| download.as_str().to_owned());
-        let embedding = self.embedding.map_or(keep(&before.embedding), |it| it.as_str().to_owned());
-        let started = before.embedding_started_unix_s.filter(|_| embedding == before.embedding);
+        let analysis = self.analysis.map_or(keep(&before.analysis), |it| it.as_str().to_owned());
+        let started = before.analysis_started_unix_s.filter(|_| analysis == before.analysis);
         Ok(EventRecord {
             id: keep(&before.id),
             studio: keep(&before.studio),
@@ -90,8 +90,8 @@ impl EventChange {
             guest_proof: self
                 .guest_proof
                 .map_or(keep(&before.guest_proof), |it| it.as_str().to_owned()),
-            embedding,
-            embedding_started_unix_s: started,
+            analysis,
+            analysis_started_unix_s: started,
         })
     }
 }
@@ -113,8 +113,8 @@ fn check_rights(grant: &Grant, before: &EventRecord, after: &EventRecord) -> Res
     if after.legal_basis != before.legal_basis {
         grant.check(Action::ChangeEventTerms, "legal_basis")?;
     }
-    if after.embedding != before.embedding {
-        grant.check(Action::ChangeEventTerms, "embedding")?;
+    if after.analysis != before.analysis {
+        grant.check(Action::ChangeEventTerms, "analysis")?;
     }
     if after.guest_proof != before.guest_proof {
         grant.check(Action::ChangeGuestProof, "guest_proof")?;
@@ -142,20 +142,20 @@ fn detail(before: &EventRecord, after: &EventRecord) -> String {
         .value("legal_basis", &before.legal_basis, &after.legal_basis)
         .value("downloads", &before.downloads, &after.downloads)
         .value("guest_proof", &before.guest_proof, &after.guest_proof)
-        .value("embedding", &before.embedding, &after.embedding)
+        .value("analysis", &before.analysis, &after.analysis)
         .name_only("name", before.name != after.name)
         .name_only("watermark", before.watermark != after.watermark)
         .detail()
 }
 
-/// Does what a new time of the embedding needs: checks that nothing is embedded, or makes the deferred jobs ready.
+/// Does what a new time of the analysis needs: checks that nothing is embedded, or makes the deferred jobs ready.
 ///
 /// # Errors
-/// - `Conflict` if the embedding cannot wait any more.
-async fn change_embedding(app: &App, tx: &mut Tx, event: &EventRecord) -> Result<()> {
-    match event.defers_embedding() {
+/// - `Conflict` if the analysis cannot wait any more.
+async fn change_analysis(app: &App, tx: &mut Tx, event: &EventRecord) -> Result<()> {
+    match event.defers_analysis() {
         true => check_deferrable(app, tx, &event.id).await,
-        false => embedding::release(tx, &event.id, now_s()).await.map(drop),
+        false => analysis::release(tx, &event.id, now_s()).await.map(drop),
     }
 }
 
@@ -174,9 +174,9 @@ pub async fn change(
     let before = events::lock(&mut tx, grant.event()?).await?.ok_or_else(ApiError::not_found)?;
     let event = given.apply(&before)?;
     check_rights(&grant, &before, &event)?;
-    let embedding_changed = event.embedding != before.embedding;
-    if embedding_changed {
-        change_embedding(&app, &mut tx, &event).await?;
+    let analysis_changed = event.analysis != before.analysis;
+    if analysis_changed {
+        change_analysis(&app, &mut tx, &event).await?;
     }
     events::update(&mut tx, &event).await?;
     if event.purpose != before.purpose {
@@ -200,7 +200,7 @@ pub async fn change(
         app.face_engine.run(move |faces| faces.set_retention(&id, &policy)).await?;
     }
     tx.commit().await?;
-    if embedding_changed {
+    if analysis_changed {
         app.jobs.wake();
         app.jobs.publish(&event.id);
     }

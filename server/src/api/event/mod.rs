@@ -3,8 +3,8 @@
 //! The deletion of an event hides it from all callers at once. The removal resumes after a crash
 //! (`api/erasure/event.rs`).
 
+pub mod analysis_time;
 pub mod change;
-pub mod embedding;
 pub mod guest_proof;
 pub mod routes;
 pub mod terms;

@@ -5,7 +5,7 @@ use picpick_engine::receipts::Requester;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::embedding::Embedding;
+use super::analysis_time::AnalysisTime;
 use super::guest_proof::GuestProof;
 use super::retention;
 use super::terms::{LegalBasis, Purpose};
@@ -53,10 +53,10 @@ pub struct Event {
     pub guest_proof: GuestProof,
     // When the faces of the event's photos are embedded. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
-    pub embedding: Embedding,
+    pub analysis: AnalysisTime,
     /// Whether the event waits for its first search: no face is detected and no template of a face in its photos
     /// exists.
-    pub embedding_deferred: bool,
+    pub analysis_deferred: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -80,7 +80,7 @@ pub struct NewEvent {
     // When the faces of the event's photos are embedded. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
     #[serde(default)]
-    embedding: Embedding,
+    analysis: AnalysisTime,
 }
 
 /// The result of an event's deletion.
@@ -93,7 +93,7 @@ pub struct EventReceipt {
 /// Converts a row of `events` to the response.
 pub fn view(event: EventRecord) -> Result<Event> {
     Ok(Event {
-        embedding_deferred: event.defers_embedding(),
+        analysis_deferred: event.defers_analysis(),
         id: event.id,
         studio: event.studio,
         name: event.name,
@@ -104,7 +104,7 @@ pub fn view(event: EventRecord) -> Result<Event> {
         downloads: Download::parse(&event.downloads)?,
         watermark: event.watermark,
         guest_proof: GuestProof::stored(&event.guest_proof)?,
-        embedding: Embedding::stored(&event.embedding)?,
+        analysis: AnalysisTime::stored(&event.analysis)?,
     })
 }
 
@@ -170,8 +170,8 @@ pub async fn create(
         downloads: Download::Off.as_str().to_owned(),
         watermark: None,
         guest_proof: given.guest_proof.unwrap_or(GuestProof::default_of(&app)).as_str().to_owned(),
-        embedding: given.embedding.as_str().to_owned(),
-        embedding_started_unix_s: None,
+        analysis: given.analysis.as_str().to_owned(),
+        analysis_started_unix_s: None,
     };
     // The collection is created before the event's row, because an event without a collection could accept no
     // photo. A crash in between leaves only an empty collection, which is listed with its end date.
@@ -180,10 +180,10 @@ pub async fn create(
     app.face_engine.run(move |faces| faces.create(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::insert(&mut tx, &event, &app.node_id).await?;
-    let EventRecord { purpose, legal_basis, ends_unix_s, guest_proof, embedding, .. } = &event;
+    let EventRecord { purpose, legal_basis, ends_unix_s, guest_proof, analysis, .. } = &event;
     let detail = format!(
         "purpose: {purpose}; legal_basis: {legal_basis}; ends_unix_s: {ends_unix_s}; guest_proof: {guest_proof}; \
-         embedding: {embedding}"
+         analysis: {analysis}"
     );
     record_by(&mut tx, &grant, "event_create", &event.id, &detail).await?;
     tx.commit().await?;

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::ConsentNames;
-use crate::api::event::embedding::Embedding;
+use crate::api::event::analysis_time::AnalysisTime;
 use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
@@ -59,13 +59,13 @@ pub struct OpenGuestLink {
     /// How the event's guests prove who they are.
     pub guest_proof: GuestProof,
     /// When the faces of the event's photos are embedded.
-    pub embedding: Embedding,
+    pub analysis: AnalysisTime,
 }
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let text = format!(
-        "SELECT l.id, l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, e.guest_proof, e.embedding, \
+        "SELECT l.id, l.event_id, e.name, e.studio_id, e.ends_unix_s, e.purpose, e.guest_proof, e.analysis, \
          s.name AS studio_name FROM {} JOIN guest_links l ON l.event_id = e.id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND {} AND e.node_id = $3",
         events::WITH_STUDIO,
@@ -83,7 +83,7 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
             ends_unix_s: row.try_get("ends_unix_s")?,
             purpose: Purpose::stored(&row.try_get::<String, _>("purpose")?)?,
             guest_proof: GuestProof::stored(&row.try_get::<String, _>("guest_proof")?)?,
-            embedding: Embedding::stored(&row.try_get::<String, _>("embedding")?)?,
+            analysis: AnalysisTime::stored(&row.try_get::<String, _>("analysis")?)?,
         })
     };
     row.map(read).transpose()

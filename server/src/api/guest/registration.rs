@@ -14,7 +14,7 @@ use super::email_tokens::{self, TokenPurpose};
 use super::links::{self, OpenGuestLink};
 use super::registration_quota;
 use super::session;
-use crate::api::event::embedding::Embedding;
+use crate::api::event::analysis_time::AnalysisTime;
 use crate::api::event::guest_proof::GuestProof;
 use crate::api::event::terms::Purpose;
 use crate::app::App;
@@ -46,7 +46,7 @@ pub struct EventInvitation {
     pub guest_proof: GuestProof,
     // When the faces of the event's photos are embedded. A doc comment would become a second schema, of type `object`.
     #[schema(inline)]
-    pub embedding: Embedding,
+    pub analysis: AnalysisTime,
     /// The consent text for guests who verify their face by camera.
     pub consent: Consent,
     /// The consent text for guests who request access without a camera.
@@ -108,13 +108,13 @@ pub async fn invitation(
     let link = links::check_open(&app, &given.token).await?;
     let text = |way| consent::text(way, wanted.language, link.named());
     let (consent, consent_without_camera) = (text(ConsentKind::Camera), text(ConsentKind::Studio));
-    let OpenGuestLink { guest_proof, embedding, .. } = link;
+    let OpenGuestLink { guest_proof, analysis, .. } = link;
     let (event, studio) = (link.event_name, link.studio_name);
     Ok(Json(EventInvitation {
         event,
         studio,
         guest_proof,
-        embedding,
+        analysis,
         consent,
         consent_without_camera,
     }))

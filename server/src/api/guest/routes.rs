@@ -26,7 +26,7 @@ use crate::http::auth::{GUEST_COOKIE, GuestSession, LocalData, end_session_heade
 use crate::http::client_address::Encrypted;
 use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
-use crate::infra::db::{embedding, guests};
+use crate::infra::db::{analysis, guests};
 use crate::infra::file_name::FileName;
 use crate::infra::mail::{self, OutgoingMail};
 use crate::infra::places::PlaceKind;
@@ -109,7 +109,7 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
         true => found(&app, &visit.event, &visit.guest, &[]).await?,
         false => super::photos::GuestPhotoList::default(),
     };
-    let searching = visit.verified && embedding::is_in_progress(&app.db, &visit.event).await?;
+    let searching = visit.verified && analysis::is_in_progress(&app.db, &visit.event).await?;
     let face_shown = app.passed_faces.holds(&visit.session, &visit.guest);
     let contact = Contact::parse(&open(&app, &visit.guest, "contact", &own.guest.contact)?)?;
     let contact_proof = contact_proof::state(&own, face_shown)?;

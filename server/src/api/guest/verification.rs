@@ -21,7 +21,7 @@ use super::face_quotas::{self, NewFace};
 use super::session;
 use crate::api::erasure::orphaned_templates;
 use crate::api::erasure::receipts::FormerGuest;
-use crate::api::event::embedding;
+use crate::api::event::analysis_time;
 use crate::api::event::guest_proof::GuestProof;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -287,7 +287,7 @@ async fn bind(
     }
     let detail = format!("{}, light: {}", own.guest_proof, light.code());
     record_guest(&mut tx, &visit.studio, &guest, "guest_verified", &detail).await?;
-    embedding::start(&mut tx, &visit.studio, &visit.event, &guest, now).await?;
+    analysis_time::start(&mut tx, &visit.studio, &visit.event, &guest, now).await?;
     tx.commit().await?;
     // Jobs may be ready now.
     app.jobs.wake();

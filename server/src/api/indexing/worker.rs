@@ -205,13 +205,13 @@ fn batch_size(photo_s: Option<f64>) -> i64 {
 /// photo are embedded.
 ///
 /// The event is locked after its jobs are claimed: a change to `at_first_search` that commits before is seen here, and
-/// one that comes later finds the jobs running and is refused (`api/event/embedding.rs`).
+/// one that comes later finds the jobs running and is refused (`api/event/analysis_time.rs`).
 async fn last_stage(app: &App, event: &str) -> Result<LastStage> {
     let mut tx = app.db.write().await?;
     let event = events::lock(&mut tx, event).await?;
     tx.commit().await?;
     Ok(match event {
-        Some(event) if !event.defers_embedding() => LastStage::Store,
+        Some(event) if !event.defers_analysis() => LastStage::Store,
         // An event that is being deleted needs no faces either.
         _ => LastStage::Decode,
     })

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::api::event::embedding::Embedding;
+use crate::api::event::analysis_time::AnalysisTime;
 use crate::api::event::terms::{LegalBasis, Purpose};
 use crate::app::App;
 use crate::error::{ApiError, Result};
@@ -49,7 +49,7 @@ pub struct PublicEvent {
     pub ends_unix_s: i64,
     pub purpose: Purpose,
     pub legal_basis: LegalBasis,
-    pub embedding: Embedding,
+    pub analysis: AnalysisTime,
     pub notice: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub async fn find_public(app: &App, event: &str) -> Result<PublicEvent> {
         ends_unix_s: row.try_get("ends_unix_s")?,
         purpose: Purpose::stored(&row.try_get::<String, _>("purpose")?)?,
         legal_basis: LegalBasis::stored(&row.try_get::<String, _>("legal_basis")?)?,
-        embedding: Embedding::stored(&row.try_get::<String, _>("embedding")?)?,
+        analysis: AnalysisTime::stored(&row.try_get::<String, _>("analysis")?)?,
         notice: row.try_get("privacy_notice")?,
     })
 }

@@ -6,7 +6,7 @@ use picpick_engine::{MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Su
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::event::embedding::check_started;
+use crate::api::event::analysis_time::check_started;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::{count_by, record_by};

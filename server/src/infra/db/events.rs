@@ -14,7 +14,7 @@ pub const WITH_STUDIO: &str = "events e JOIN studios s ON s.id = e.studio_id";
 /// Selects the ids of the events of the node $1.
 pub const IDS_OF_NODE: &str = "SELECT id FROM events WHERE node_id = $1";
 
-/// The value of `embedding` of events whose faces are embedded after the first search of a guest.
+/// The value of `analysis` of events whose faces are embedded after the first search of a guest.
 pub const AT_FIRST_SEARCH: &str = "at_first_search";
 
 /// Returns the condition that the event `e` is open: not ended and not being deleted. `now` names the parameter
@@ -39,16 +39,16 @@ pub struct EventRecord {
     pub watermark: Option<String>,
     /// A value of `GuestProof::as_str`.
     pub guest_proof: String,
-    /// A value of `Embedding::as_str`.
-    pub embedding: String,
+    /// A value of `AnalysisTime::as_str`.
+    pub analysis: String,
     /// With `AT_FIRST_SEARCH`: the time at which a guest searched first.
-    pub embedding_started_unix_s: Option<i64>,
+    pub analysis_started_unix_s: Option<i64>,
 }
 
 impl EventRecord {
     /// Returns whether no face of the event may be detected or embedded yet.
-    pub fn defers_embedding(&self) -> bool {
-        self.embedding == AT_FIRST_SEARCH && self.embedding_started_unix_s.is_none()
+    pub fn defers_analysis(&self) -> bool {
+        self.analysis == AT_FIRST_SEARCH && self.analysis_started_unix_s.is_none()
     }
 }
 
@@ -77,8 +77,8 @@ fn read(row: &AnyRow) -> sqlx::Result<EventRecord> {
         downloads: row.try_get("downloads")?,
         watermark: row.try_get("watermark")?,
         guest_proof: row.try_get("guest_proof")?,
-        embedding: row.try_get("embedding")?,
-        embedding_started_unix_s: row.try_get("embedding_started_unix_s")?,
+        analysis: row.try_get("analysis")?,
+        analysis_started_unix_s: row.try_get("analysis_started_unix_s")?,
     })
 }
 
@@ -144,7 +144,7 @@ pub async fn is_of_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<bool
 pub async fn insert(tx: &mut Tx, event: &EventRecord, node_id: &str) -> Result<()> {
     sqlx::query(
         "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, node_id, \
-         downloads, watermark, guest_proof, embedding) \
+         downloads, watermark, guest_proof, analysis) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(&event.id)
@@ -158,7 +158,7 @@ pub async fn insert(tx: &mut Tx, event: &EventRecord, node_id: &str) -> Result<(
     .bind(&event.downloads)
     .bind(&event.watermark)
     .bind(&event.guest_proof)
-    .bind(&event.embedding)
+    .bind(&event.analysis)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -168,7 +168,7 @@ pub async fn insert(tx: &mut Tx, event: &EventRecord, node_id: &str) -> Result<(
 pub async fn update(tx: &mut Tx, event: &EventRecord) -> Result<()> {
     sqlx::query(
         "UPDATE events SET name = $1, purpose = $2, legal_basis = $3, ends_unix_s = $4, downloads = $5, \
-         watermark = $6, guest_proof = $7, embedding = $8, embedding_started_unix_s = $9 WHERE id = $10",
+         watermark = $6, guest_proof = $7, analysis = $8, analysis_started_unix_s = $9 WHERE id = $10",
     )
     .bind(&event.name)
     .bind(&event.purpose)
@@ -177,8 +177,8 @@ pub async fn update(tx: &mut Tx, event: &EventRecord) -> Result<()> {
     .bind(&event.downloads)
     .bind(&event.watermark)
     .bind(&event.guest_proof)
-    .bind(&event.embedding)
-    .bind(event.embedding_started_unix_s)
+    .bind(&event.analysis)
+    .bind(event.analysis_started_unix_s)
     .bind(&event.id)
     .execute(&mut **tx)
     .await?;

@@ -27,7 +27,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (18, "guest proof", include_str!("../../../migrations/0018_guest_proof.sql")),
     (19, "erasures", include_str!("../../../migrations/0019_erasures.sql")),
     (20, "proof of work", include_str!("../../../migrations/0020_proof_of_work.sql")),
-    (21, "embedding at the first search", include_str!("../../../migrations/0021_embedding.sql")),
+    (21, "analysis at the first search", include_str!("../../../migrations/0021_analysis.sql")),
 ];
 
 #[derive(Debug)]

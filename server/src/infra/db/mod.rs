@@ -1,8 +1,8 @@
 //! The SQL database of business data: SQLite in the data folder, or PostgreSQL shared by several servers. The
 //! same statements run on both. Face data is never stored here.
 
+pub mod analysis;
 pub mod consents;
-pub mod embedding;
 pub mod erasures;
 pub mod events;
 pub mod folders;

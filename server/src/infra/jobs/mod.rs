@@ -1,6 +1,6 @@
 //! Durable job queue: photos to index.
 //!
-//! A job of an event that waits for its first search (`infra/db/embedding.rs`) ends in the state `deferred`, from
+//! A job of an event that waits for its first search (`infra/db/analysis.rs`) ends in the state `deferred`, from
 //! which the search makes it ready.
 //!
 //! A job is inserted in the transaction of the change that requires it. Delivery is at least once, and jobs are

@@ -117,7 +117,7 @@ pub async fn record_outcomes(db: &Db, event: &str, outcomes: &[(Job, JobOutcome)
     let mut tx = db.write().await?;
     // Locked, because a first search in the meantime has found these jobs running and has not made them ready.
     let waits = outcomes.iter().any(|(_, outcome)| *outcome == JobOutcome::Deferred)
-        && events::lock(&mut tx, event).await?.is_some_and(|event| event.defers_embedding());
+        && events::lock(&mut tx, event).await?.is_some_and(|event| event.defers_analysis());
     for (job, outcome) in outcomes {
         let (state, reason, due) = match outcome {
             JobOutcome::Done => ("done", "", now),

@@ -23,7 +23,7 @@ const percent = (part, whole) => {
 
 const recall = report.expected_recall;
 // The page's heading says until when.
-const nothing = event.embedding_deferred ? "No face is analysed yet." : "No faces found yet.";
+const nothing = event.analysis_deferred ? "No face is analysed yet." : "No faces found yet.";
 byId("sentence").textContent =
   recall === null ? nothing : `Guests will find about ${Math.round(recall * 100)} % of their photos.`;
 byId("found-bar").value = recall ?? 0;
@@ -35,7 +35,7 @@ byId("photos-about").textContent = [
   ...(report.deferred ? [`${report.deferred.toLocaleString()} not analysed until a guest searches`] : []),
   ...(report.pending ? [`${report.pending.toLocaleString()} to go`] : []),
 ].join(" · ");
-const none = (what) => (event.embedding_deferred && what !== "unreadable" ? "Not analysed" : "None");
+const none = (what) => (event.analysis_deferred && what !== "unreadable" ? "Not analysed" : "None");
 for (const [what, { of }] of Object.entries(KINDS)) {
   const [part, whole] = [report[what], report[of]];
   byId(`${what}-bar`).value = whole ? part / whole : 0;

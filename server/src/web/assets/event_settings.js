@@ -8,7 +8,7 @@ form.elements.name.value = event.name;
 form.elements.ends.value = dateOf(event.ends_unix_s);
 form.elements.downloads.value = event.downloads;
 form.elements.watermark.value = event.watermark ?? "";
-const terms = ["purpose", "legal_basis", "guest_proof", "embedding"];
+const terms = ["purpose", "legal_basis", "guest_proof", "analysis"];
 for (const term of terms) form.elements[term].value = event[term];
 
 onSubmit(form, async ({ name, ends, downloads, watermark, ...given }) => {
@@ -18,7 +18,7 @@ onSubmit(form, async ({ name, ends, downloads, watermark, ...given }) => {
   if (ends !== dateOf(event.ends_unix_s)) change.ends_unix_s = Date.parse(`${ends}T23:59:59Z`) / 1000;
   Object.assign(event, await call("PATCH", path, change));
   byId("event-name").textContent = event.name;
-  byId("event-deferred").hidden = !event.embedding_deferred;
+  byId("event-deferred").hidden = !event.analysis_deferred;
   return "Saved.";
 });
 

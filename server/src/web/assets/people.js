@@ -7,7 +7,7 @@ const AT_ONCE = 60;
 const FACES_MAX = 5000;
 const { path, event } = await thisEvent();
 // The page's heading says why there are no people yet.
-byId("no-people").textContent = event.embedding_deferred ? "No face is analysed yet." : "No faces found yet.";
+byId("no-people").textContent = event.analysis_deferred ? "No face is analysed yet." : "No faces found yet.";
 const ticked = new Set();
 let people = [];
 let shown = 0;

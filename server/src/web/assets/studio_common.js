@@ -13,7 +13,7 @@ export async function thisEvent() {
   byId("event-name").textContent = event.name;
   document.title = `${event.name} · PicPick`;
   byId("event-about").textContent = `Kept until ${day(event.ends_unix_s)} · Purpose: ${plain(event.purpose)} (${plain(event.legal_basis)})`;
-  byId("event-deferred").hidden = !event.embedding_deferred;
+  byId("event-deferred").hidden = !event.analysis_deferred;
   return { id, path, event };
 }
 

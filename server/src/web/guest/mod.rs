@@ -20,7 +20,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 
-use crate::api::event::embedding::Embedding;
+use crate::api::event::analysis_time::AnalysisTime;
 use crate::api::event::terms::Purpose;
 use crate::api::guest::access_requests::{self, NewAccessRequest};
 use crate::api::guest::links::{self, OpenGuestLink};
@@ -134,7 +134,7 @@ fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
         ends_unix_s,
         purpose,
         guest_proof,
-        embedding,
+        analysis,
         ..
     } = open;
     LinkTarget {
@@ -144,7 +144,7 @@ fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
         purpose: *purpose,
         id: event,
         needs_code: guest_proof.needs_code(),
-        first_search: *embedding == Embedding::AtFirstSearch,
+        first_search: *analysis == AnalysisTime::AtFirstSearch,
         address,
     }
 }

@@ -10,7 +10,7 @@ use axum::routing::get;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::api::event::embedding::Embedding;
+use crate::api::event::analysis_time::AnalysisTime;
 use crate::api::event::terms::LegalBasis;
 use crate::api::guest::consent::purpose_text;
 use crate::api::privacy::notice::{PublicEvent, find_public, page_path};
@@ -137,7 +137,7 @@ fn page(language: Language, event: &PublicEvent) -> Markup {
                 section { h2 { (words.studio_says) } @for line in text.lines() { p { (line) } } }
             }
             section { h2 { (words.what_title) } (list(words.what))
-                @if event.embedding == Embedding::AtFirstSearch { p { (words.first_search) } }
+                @if event.analysis == AnalysisTime::AtFirstSearch { p { (words.first_search) } }
             }
             section {
                 h2 { (words.why_title) }

@@ -20,7 +20,7 @@ pub fn page() -> Markup {
                     p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. With a watermark, visitors cannot download originals. Leave empty for no watermark." }
                 }
                 (guest_proof())
-                (embedding())
+                (analysis())
                 (terms())
                 button type="submit" { "Save" }
                 (outcome())
@@ -58,15 +58,15 @@ fn guest_proof() -> Markup {
 }
 
 /// Renders the choice of when faces are embedded.
-fn embedding() -> Markup {
+fn analysis() -> Markup {
     html! {
         div.field {
-            label for="embedding" { "When faces are analysed" }
-            select #embedding name="embedding" aria-describedby="embedding-hint" {
+            label for="analysis" { "When faces are analysed" }
+            select #analysis name="analysis" aria-describedby="analysis-hint" {
                 option value="at_upload" { "After each upload" }
                 option value="at_first_search" { "Only once a guest who has agreed searches" }
             }
-            p #embedding-hint .hint { "Analysing a face makes a template of it, also of people who never agreed. With the second choice no face is analysed before the first guest has agreed and passed the camera check: people, coverage and your own search stay empty until then, and the first guest waits while the photos are searched. Albums and downloads work at once. It can be chosen only while no face was analysed; changing back analyses all photos. Only owners and admins can change this." }
+            p #analysis-hint .hint { "Analysing a face makes a template of it, also of people who never agreed. With the second choice no face is analysed before the first guest has agreed and passed the camera check: people, coverage and your own search stay empty until then, and the first guest waits while the photos are searched. Albums and downloads work at once. It can be chosen only while no face was analysed; changing back analyses all photos. Only owners and admins can change this." }
         }
     }
 }

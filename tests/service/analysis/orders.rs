@@ -5,15 +5,15 @@ use serde_json::json;
 use super::{PHOTOS, WaitingEvent, picture};
 
 /// Random orders of uploads, deletions, changes of the mode, pauses and kills: while the event waits it has no face, and
-/// at the end no photo is left out. `PICPICK_TEST_EMBEDDING` sets the number of steps (default: 40).
+/// at the end no photo is left out. `PICPICK_TEST_ANALYSIS` sets the number of steps (default: 40).
 pub fn nothing_is_embedded_early_in_any_order(mut service: Service) {
     let mut rng = Rng::seeded("nothing_is_embedded_early_in_any_order");
     let scene = WaitingEvent::of(&service);
     let (mut next, mut log) = (0, Vec::new());
-    for _ in 0..times("PICPICK_TEST_EMBEDDING", 40) {
+    for _ in 0..times("PICPICK_TEST_ANALYSIS", 40) {
         log.push(step(&mut service, &scene, &mut rng, &mut next));
         let about = scene.get("");
-        if about["embedding_deferred"] == true {
+        if about["analysis_deferred"] == true {
             let coverage = scene.get("/coverage");
             assert_eq!(
                 (&coverage["indexed"], &coverage["faces"]),
@@ -23,7 +23,7 @@ pub fn nothing_is_embedded_early_in_any_order(mut service: Service) {
         }
     }
     scene.control("resume");
-    scene.change(&json!({ "embedding": "at_upload" })).is(200);
+    scene.change(&json!({ "analysis": "at_upload" })).is(200);
     let counts = scene.album.wait_until_indexed();
     let photos = scene.album.photos().len();
     assert_eq!((&counts["done"], &counts["deferred"]), (&json!(photos), &json!(0)), "{log:?}");
@@ -54,10 +54,10 @@ fn step(
             "delete all"
         }
         5 => {
-            scene.change(&json!({ "embedding": "at_upload" })).is(200);
+            scene.change(&json!({ "analysis": "at_upload" })).is(200);
             "at upload"
         }
-        6 | 7 => match scene.change(&json!({ "embedding": "at_first_search" })).status {
+        6 | 7 => match scene.change(&json!({ "analysis": "at_first_search" })).status {
             200 => "at first search",
             409 => "refused",
             status => panic!("status {status}"),

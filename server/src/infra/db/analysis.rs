@@ -1,4 +1,4 @@
-//! Statements on the embedding of an event's faces. Callers lock the event (`events::lock`) before they call the
+//! Statements on the analysis of an event's faces. Callers lock the event (`events::lock`) before they call the
 //! functions with a transaction, so that the worker, the first search and changes of the event take effect one after
 //! the other.
 
@@ -12,8 +12,8 @@ use crate::error::Result;
 /// guest's consents covers the event. Returns whether the event waited.
 pub async fn start(tx: &mut Tx, event: &str, guest: &str, now_unix_s: i64) -> Result<bool> {
     let text = format!(
-        "UPDATE events SET embedding_started_unix_s = $3 WHERE id = $1 AND embedding = 'at_first_search' \
-         AND embedding_started_unix_s IS NULL AND EXISTS (SELECT 1 FROM guests g JOIN events e ON e.id = g.event_id \
+        "UPDATE events SET analysis_started_unix_s = $3 WHERE id = $1 AND analysis = 'at_first_search' \
+         AND analysis_started_unix_s IS NULL AND EXISTS (SELECT 1 FROM guests g JOIN events e ON e.id = g.event_id \
          WHERE g.id = $2 AND g.event_id = $1 AND g.verified_unix_s IS NOT NULL AND {COVERED_UNTIL} > $3)"
     );
     let query = sqlx::query(&text).bind(event).bind(guest).bind(now_unix_s);
@@ -55,7 +55,7 @@ pub async fn count_searchers(tx: &mut Tx, event: &str) -> Result<i64> {
 pub async fn is_in_progress(db: &Db, event: &str) -> Result<bool> {
     let row = sqlx::query(
         "SELECT e.id FROM events e WHERE e.id = $1 AND e.paused = 0 \
-         AND NOT (e.embedding = 'at_first_search' AND e.embedding_started_unix_s IS NULL) \
+         AND NOT (e.analysis = 'at_first_search' AND e.analysis_started_unix_s IS NULL) \
          AND EXISTS (SELECT 1 FROM jobs j WHERE j.event_id = e.id AND j.state IN ('ready', 'running'))",
     );
     Ok(row.bind(event).fetch_optional(db.read()).await?.is_some())

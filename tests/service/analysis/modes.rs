@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 
 use super::{PHOTOS, WaitingEvent, picture};
 
-fn mode(embedding: &str) -> Value {
-    json!({ "embedding": embedding })
+fn mode(analysis: &str) -> Value {
+    json!({ "analysis": analysis })
 }
 
-/// Which role may change the embedding is in `event.rs`; here, when it can change.
+/// Which role may change the analysis is in `event.rs`; here, when it can change.
 pub fn the_mode_changes_while_nothing_is_embedded(service: Service) {
     let scene = WaitingEvent::of(&service);
     let refused = |reason: &str| {
         let answer = scene.change(&mode("at_first_search")).fails(409, "conflict").document();
         assert!(answer["detail"].as_str().unwrap().contains(reason), "{answer}");
-        assert_eq!(scene.get("")["embedding"], "at_upload");
+        assert_eq!(scene.get("")["analysis"], "at_upload");
     };
     scene.change(&mode("never")).fails(422, "invalid");
     scene.add(&PHOTOS[2..3]);
     scene.assert_waiting(1);
     // An unchanged value starts nothing and needs no check.
-    scene.change(&json!({ "embedding": "at_first_search", "name": "Other" })).is(200);
+    scene.change(&json!({ "analysis": "at_first_search", "name": "Other" })).is(200);
     scene.assert_waiting(1);
     scene.change(&mode("at_upload")).is(200);
     assert_eq!(scene.album.wait_until_indexed()["done"], 1);
@@ -49,13 +49,12 @@ pub fn the_mode_changes_while_nothing_is_embedded(service: Service) {
     scene.album.client.post(&scene.album.path("/jobs"), &json!({ "action": "cancel" })).is(200);
     scene.assert_waiting(1);
     let changes = scene.audit("event_change");
-    let both =
-        ["embedding: at_first_search to at_upload", "embedding: at_upload to at_first_search"];
+    let both = ["analysis: at_first_search to at_upload", "analysis: at_upload to at_first_search"];
     for detail in both {
         assert_eq!(changes.iter().filter(|(_, of)| of == detail).count(), 2, "{changes:?}");
     }
     let created = scene.audit("event_create").pop().unwrap().1;
-    assert!(created.contains("embedding: at_first_search"), "{created}");
+    assert!(created.contains("analysis: at_first_search"), "{created}");
     // Once a guest has searched, nothing waits any more, whether there were photos or not.
     let event = scene.owner.new_event(&scene.owner.studio(), "Empty");
     let link = new_link(&scene.owner, &event);
@@ -76,7 +75,7 @@ pub fn a_waiting_event_is_purged_and_exported(service: Service) {
     let event: Value = serde_json::from_str(&event).unwrap();
     let about = &event["event"];
     assert_eq!(
-        (&about["embedding"], &about["embedding_deferred"]),
+        (&about["analysis"], &about["analysis_deferred"]),
         (&json!("at_first_search"), &json!(true))
     );
     let receipt = scene.owner.client.delete(&scene.album.path("")).is(200).field("receipt");
@@ -106,7 +105,7 @@ pub fn a_restored_event_still_waits(mut service: Service) {
     assert_eq!(scene.album.wait_until_indexed()["done"], 3);
     assert_eq!(scene.album.found(&picture("obama.jpg")).len(), 2);
     // A collection that is newer than the database has its photos already: they are not embedded again.
-    let back = "UPDATE events SET embedding = 'at_first_search'";
+    let back = "UPDATE events SET analysis = 'at_first_search'";
     assert_eq!(service.change_rows(back), 1);
     service.change_rows("UPDATE jobs SET state = 'deferred'");
     let link = new_link(&scene.owner, &scene.album.event);
@@ -134,8 +133,8 @@ pub fn visitors_and_the_studio_are_told(service: Service) {
         let link = new_link(&scene.owner, event);
         assert_eq!(read(&format!("/g/{link}")).contains(told), expected);
         let invitation = outside.post("/guest/invitation", &json!({ "token": link })).is(200);
-        let embedding = if expected { "at_first_search" } else { "at_upload" };
-        assert_eq!(invitation.field("embedding"), embedding);
+        let analysis = if expected { "at_first_search" } else { "at_upload" };
+        assert_eq!(invitation.field("analysis"), analysis);
     }
     for page in ["", "/people", "/coverage", "/matching", "/guests", "/settings"] {
         let path = format!("/studio/events/{}{page}", scene.album.event);

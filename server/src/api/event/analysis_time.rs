@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::audit_log::record_guest;
-use crate::infra::db::{Tx, embedding, events};
+use crate::infra::db::{Tx, analysis, events};
 
 /// The time at which the faces of an event's photos are embedded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Embedding {
+pub enum AnalysisTime {
     /// After each upload.
     #[default]
     AtUpload,
@@ -24,7 +24,7 @@ pub enum Embedding {
     AtFirstSearch,
 }
 
-impl Embedding {
+impl AnalysisTime {
     pub const ALL: [Self; 2] = [Self::AtUpload, Self::AtFirstSearch];
 
     /// Returns the name under which the time is stored.
@@ -41,7 +41,7 @@ impl Embedding {
     /// - `Internal` if `text` is no such time.
     pub fn stored(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|time| time.as_str() == text);
-        found.ok_or_else(|| ApiError::internal("a stored embedding time is not in the list"))
+        found.ok_or_else(|| ApiError::internal("a stored analysis time is not in the list"))
     }
 }
 
@@ -50,30 +50,30 @@ impl Embedding {
 /// # Errors
 /// - `Conflict` if the event waits for its first search.
 pub async fn check_started(app: &App, event: &str) -> Result<()> {
-    match events::find(&app.db, event).await?.defers_embedding() {
+    match events::find(&app.db, event).await?.defers_analysis() {
         false => Ok(()),
         true => Err(ApiError::new(
             ErrorKind::Conflict,
             "No face of this event is analysed until a guest who has agreed searches. To analyse the faces now, an \
-             owner or admin sets embedding to at_upload.",
+             owner or admin sets analysis to at_upload.",
         )),
     }
 }
 
-/// Checks that the embedding of an event can still wait for a first search. The caller has locked the event.
+/// Checks that the analysis of an event can still wait for a first search. The caller has locked the event.
 ///
 /// # Errors
 /// - `Conflict` if faces were or are being embedded, or if a guest has searched.
 pub async fn check_deferrable(app: &App, tx: &mut Tx, event: &str) -> Result<()> {
     let conflict = |reason: &str| {
         let detail =
-            format!("embedding: at_first_search is for events without analysed faces; {reason}");
+            format!("analysis: at_first_search is for events without analysed faces; {reason}");
         Err(ApiError::new(ErrorKind::Conflict, detail))
     };
-    if embedding::count_searchers(tx, event).await? > 0 {
+    if analysis::count_searchers(tx, event).await? > 0 {
         return conflict("a guest has searched already.");
     }
-    if embedding::count_begun(tx, event).await? > 0 {
+    if analysis::count_begun(tx, event).await? > 0 {
         return conflict("photos are being searched for faces now.");
     }
     let name = event.to_owned();
@@ -99,9 +99,9 @@ pub async fn start(
     guest: &str,
     now_unix_s: i64,
 ) -> Result<()> {
-    if embedding::start(tx, event, guest, now_unix_s).await? {
-        let photos = embedding::release(tx, event, now_unix_s).await?;
-        record_guest(tx, studio, guest, "embedding_start", &format!("photos: {photos}")).await?;
+    if analysis::start(tx, event, guest, now_unix_s).await? {
+        let photos = analysis::release(tx, event, now_unix_s).await?;
+        record_guest(tx, studio, guest, "analysis_start", &format!("photos: {photos}")).await?;
     }
     Ok(())
 }
@@ -112,11 +112,11 @@ mod tests {
 
     #[test]
     fn stored_names_read_back_and_are_the_names_of_the_api() {
-        for time in Embedding::ALL {
-            assert_eq!(Embedding::stored(time.as_str()).ok(), Some(time));
+        for time in AnalysisTime::ALL {
+            assert_eq!(AnalysisTime::stored(time.as_str()).ok(), Some(time));
             assert_eq!(serde_json::to_value(time).ok(), Some(time.as_str().into()));
         }
-        assert!(Embedding::stored("never").is_err());
-        assert_eq!(Embedding::default().as_str(), "at_upload");
+        assert!(AnalysisTime::stored("never").is_err());
+        assert_eq!(AnalysisTime::default().as_str(), "at_upload");
     }
 }

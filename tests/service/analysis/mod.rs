@@ -1,4 +1,4 @@
-//! The embedding at the first search: no face is detected before a guest with a consent is verified, and nothing is
+//! The analysis at the first search: no face is detected before a guest with a consent is verified, and nothing is
 //! lost or embedded twice afterwards.
 
 mod modes;
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 on_both_databases!(
     photos_wait_for_the_first_search,
     a_kill_loses_nothing_and_embeds_nothing_early,
-    erasures_hold_in_the_late_embedding,
+    erasures_hold_in_the_late_analysis,
     the_mode_changes_while_nothing_is_embedded,
     a_waiting_event_is_purged_and_exported,
     a_restored_event_still_waits,
@@ -49,10 +49,10 @@ impl WaitingEvent {
     fn of(service: &Service) -> Self {
         let owner = service.owner();
         let new = json!({ "name": "Wedding", "legal_basis": "consent", "guest_proof": "selfie",
-            "embedding": "at_first_search" });
+            "analysis": "at_first_search" });
         let events = format!("/studios/{}/events", owner.studio());
         let made = owner.client.post(&events, &new).is(201);
-        assert_eq!(made.document()["embedding_deferred"], true);
+        assert_eq!(made.document()["analysis_deferred"], true);
         let album = Album { client: owner.client.clone(), event: made.field("id") };
         Self { owner, album }
     }
@@ -79,7 +79,7 @@ impl WaitingEvent {
 
     /// Asserts that `photos` photos wait, and that the event has no face.
     fn assert_waiting(&self, photos: usize) {
-        assert_eq!(self.get("")["embedding_deferred"], true);
+        assert_eq!(self.get("")["analysis_deferred"], true);
         let counts = self.album.counts();
         assert_eq!((&counts["deferred"], &counts["done"]), (&json!(photos), &json!(0)), "{counts}");
         let coverage = self.get("/coverage");
@@ -160,14 +160,14 @@ fn photos_wait_for_the_first_search(mut service: Service) {
     // The code was for the same contact; the face is held in memory.
     send_code(&guest, &mailed_code(&service, &contact)).is(204);
     finish(&mut guest);
-    assert_eq!(scene.get("")["embedding_deferred"], false);
+    assert_eq!(scene.get("")["analysis_deferred"], false);
     wait_until("the photos are searched", || {
         guest.get("/guest").is(200).document()["searching"] == false
     });
     let counts = scene.album.counts();
     assert_eq!((&counts["done"], &counts["deferred"]), (&json!(4), &json!(0)), "{counts}");
     assert_eq!(photos(&guest), set(&ids[..2]));
-    let started = scene.audit("embedding_start");
+    let started = scene.audit("analysis_start");
     assert_eq!(started.len(), 1);
     assert!(started[0].0.starts_with("guest:") && started[0].1 == "photos: 4", "{started:?}");
     // From now on photos are embedded at upload, and a second guest starts nothing again.
@@ -184,7 +184,7 @@ fn photos_wait_for_the_first_search(mut service: Service) {
     scene.change(&json!({ "guest_proof": "selfie" })).is(200);
     let second = welcome(&service, &link, "Guest", &new_email(), &head_of("sample5.jpg"));
     assert!(photos(&second).is_empty());
-    assert_eq!(scene.audit("embedding_start").len(), 1);
+    assert_eq!(scene.audit("analysis_start").len(), 1);
 }
 
 /// Kills before the first search embed nothing, and kills after it lose nothing.
@@ -207,7 +207,7 @@ fn a_kill_loses_nothing_and_embeds_nothing_early(mut service: Service) {
         std::thread::sleep(Duration::from_millis(wait_ms));
         service.kill();
         service.restart();
-        assert_eq!(scene.get("")["embedding_deferred"], false);
+        assert_eq!(scene.get("")["analysis_deferred"], false);
     }
     let counts = scene.album.wait_until_indexed();
     assert_eq!((&counts["done"], &counts["deferred"]), (&json!(12), &json!(0)), "{counts}");
@@ -216,9 +216,9 @@ fn a_kill_loses_nothing_and_embeds_nothing_early(mut service: Service) {
     assert_eq!(scene.stored(&mut service), (12, 12));
 }
 
-/// A sibling of the issue: who leaves and opts out between the first search and the embedding has no face stored, a
+/// A sibling of the issue: who leaves and opts out between the first search and the analysis has no face stored, a
 /// deleted photo does not come back, and an erased face stays erased.
-fn erasures_hold_in_the_late_embedding(mut service: Service) {
+fn erasures_hold_in_the_late_analysis(mut service: Service) {
     let scene = WaitingEvent::of(&service);
     let ids = scene.add(&PHOTOS[..3]);
     scene.control("pause");

@@ -99,7 +99,7 @@ await until("new codes", async () => (await page.textContent("#factor-said")).in
 await changeFactor(codes[1], "remove");
 await waitForOutcome("factor-change", "password or the code is wrong");
 await changeFactor(await page.textContent("#recovery-codes code"), "remove");
-await until("the factor", async () => (await page.textContent("#factor-said")) .startsWith("Turned off."));
+await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned off.");
 const [phone, tablet] = [await newPage(browser), await newPage(browser)];
 for (const elsewhere of [phone, tablet]) await signIn(elsewhere, fresh);
 await visit(page, "/studio/me");

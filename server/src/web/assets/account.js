@@ -78,7 +78,7 @@ async function changed(form, codes, text) {
 
 onSubmit(byId("factor-confirm"), async (given) => {
   const { recovery_codes: codes } = await call("PUT", "/me/second-factor", { code: given["confirm-code"].replace(/\s/g, "") });
-  await changed(byId("factor-confirm"), codes, "Turned on. You can end your sessions on other devices below.");
+  await changed(byId("factor-confirm"), codes, "Turned on.");
 });
 
 let chosen = "remove";
@@ -87,7 +87,7 @@ onSubmit(byId("factor-change"), async (given) => {
   const proof = { password: given["change-password"], code: given["change-code"] };
   if (chosen === "remove") {
     await call("DELETE", "/me/second-factor", proof);
-    await changed(byId("factor-change"), [], "Turned off. You can end your sessions on other devices below.");
+    await changed(byId("factor-change"), [], "Turned off.");
   } else {
     const { recovery_codes: codes } = await call("POST", "/me/recovery-codes", proof);
     await changed(byId("factor-change"), codes, "The earlier recovery codes no longer work.");

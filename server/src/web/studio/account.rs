@@ -14,7 +14,7 @@ pub fn page() -> Markup {
             h2 #sessions-title { "Where you are signed in" }
             ul #sessions .rows {}
             form #end-sessions .stack hidden {
-                (field("Your password", "sessions-password", "password", "current-password", "To end a session on another device, enter your password first."))
+                (field("Your password", "sessions-password", "password", "current-password", "To end a session on another device, enter your password first. Do that after a change of the second factor."))
                 button .quiet type="submit" { "End all other sessions" }
                 (outcome())
             }

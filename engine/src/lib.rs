@@ -34,6 +34,7 @@ mod people;
 mod picture;
 mod pipeline;
 mod quality;
+mod split_mix;
 mod store;
 mod suppression;
 mod template;

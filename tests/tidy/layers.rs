@@ -46,7 +46,7 @@ pub const ENGINE: Layers = Layers {
         &["detect", "encode"],
         &["crypto", "decode", "index", "models", "object_store"],
         &["format_version", "fs", "ids", "picture"],
-        &["clock", "error"],
+        &["clock", "error", "split_mix"],
     ],
     folders: &[],
 };

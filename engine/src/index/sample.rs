@@ -1,16 +1,13 @@
 use super::{Hit, Index};
 use crate::ids::FaceId;
+use crate::split_mix;
 
-/// A deterministic random source: SplitMix64 (Steele, Lea and Flood, 2014) with the given seed.
+/// A deterministic random source with the given seed.
 pub struct Random(pub u64);
 
 impl Random {
     pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        split_mix::next(&mut self.0)
     }
 
     pub fn below(&mut self, end: usize) -> usize {

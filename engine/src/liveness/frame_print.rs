@@ -1,5 +1,6 @@
 use crate::error::Result;
 use crate::picture::{Picture, Region};
+use crate::split_mix;
 
 use super::frame_fingerprint::luma;
 
@@ -116,12 +117,7 @@ fn detail(cells: &[f32], row: usize, column: usize) -> f32 {
 /// Returns the signs of a cell in the 512 projections, from SplitMix64.
 fn signs(cell: u64) -> PrintBits {
     let words = PRINT_WORDS as u64;
-    std::array::from_fn(|word| {
-        let state = (cell * words + word as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    })
+    std::array::from_fn(|word| split_mix::nth(cell * words + word as u64 + 1))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 
 use super::face_chroma::{Chroma, log_chroma, to_linear};
 use super::screen_light::ScreenTint;
+use crate::split_mix;
 
 /// Chance of a score as high as the measured one, for frames that do not depend on the tints: at most 2 %.
 const CHANCE_MAX: f32 = 0.02;
@@ -123,14 +124,9 @@ pub(super) fn of(frames: &[Observation]) -> LightEvidence {
 /// Returns the tints of the frames in another order, drawn as a challenge draws it, with the same times of
 /// change.
 fn redrawn(frames: &[Observation], seed: u64) -> Vec<ScreenTint> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut draw = || {
-        // SplitMix64 (Steele, Lea, Flood 2014).
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed >> 56) as u8
-    };
+    // Neighbouring seeds would give one sequence, moved by one number.
+    let mut state = split_mix::nth(seed);
+    let mut draw = || (split_mix::next(&mut state) >> 56) as u8;
     let (mut tint, mut change) = (ScreenTint::first(draw()), 0);
     let tint_of = |frame: &Observation| {
         while change < frame.change {
@@ -185,17 +181,12 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// A pseudo-random number generator: SplitMix64.
     struct Rng(u64);
 
     impl Rng {
         /// Returns a uniform number from −`most` to `most`.
         fn within(&mut self, most: f32) -> f32 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 23) as f32 - 1.0) * most
+            ((split_mix::next(&mut self.0) >> 40) as f32 / (1u32 << 23) as f32 - 1.0) * most
         }
     }
 

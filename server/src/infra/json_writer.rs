@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::db::{Page, Paging};
 use super::piece_stream::ByteSink;
 use crate::error::{ApiError, Result};
 
@@ -62,6 +63,13 @@ impl<'a, S: ByteSink> JsonWriter<'a, S> {
             self.write(&text).await?;
         }
         Ok(())
+    }
+
+    /// Writes the items of a page as values of the open list. Returns where the next page begins; `None` after the
+    /// last page.
+    pub async fn page<T: Serialize>(&mut self, page: Page<T>) -> Result<Option<Paging>> {
+        self.items(&page.items).await?;
+        Ok(page.following())
     }
 
     /// Writes the beginning of a value, after a comma if it is not the first one of its object or list.

@@ -219,17 +219,25 @@ async fn new_session(
 ) -> Result<NewSession> {
     let mut tx = app.db.write().await?;
     let signed_in = begin_session(&mut tx, client, user).await?;
-    let (actor, detail) = (format!("user:{user}"), used.with_password());
-    let deed = AuditEvent { studio: "", actor: &actor, action: "sign_in", target: user, detail };
-    audit_log::record(&mut tx, deed).await?;
+    record_detailed(&mut tx, user, "sign_in", used.with_password()).await?;
     tx.commit().await?;
     Ok(signed_in)
 }
 
 /// Records an audit entry for an action of a user on their own account.
 pub async fn record_own(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
+    record_detailed(tx, user, action, "").await
+}
+
+/// Records an action of a user on their own account, with a detail.
+async fn record_detailed(
+    tx: &mut Tx,
+    user: &str,
+    action: &'static str,
+    detail: &str,
+) -> Result<()> {
     let actor = format!("user:{user}");
-    let deed = AuditEvent { studio: "", actor: &actor, action, target: user, detail: "" };
+    let deed = AuditEvent { studio: "", actor: &actor, action, target: user, detail };
     audit_log::record(tx, deed).await
 }
 
@@ -307,11 +315,8 @@ pub async fn sign_out_elsewhere(
     check_own_password(app, person, password).await?;
     let mut tx = app.db.write().await?;
     let ended = end_other_sessions(&mut tx, person).await?;
-    let (user, actor) = (person.user.as_str(), format!("user:{}", person.user));
     let detail = format!("sessions: {ended}");
-    let action = "sign_out_elsewhere";
-    let deed = AuditEvent { studio: "", actor: &actor, action, target: user, detail: &detail };
-    audit_log::record(&mut tx, deed).await?;
+    record_detailed(&mut tx, &person.user, "sign_out_elsewhere", &detail).await?;
     Ok(tx.commit().await?)
 }
 

@@ -157,23 +157,15 @@ pub async fn write_of_event<S: ByteSink>(
         json.field("id", &id).await?;
         json.field("name", &album.try_get::<String, _>("name")?).await?;
         json.open_list("picks").await?;
-        let mut paging = Paging::of_all();
-        loop {
-            let page = picks_of(app, &id, &paging).await?;
-            json.items(&page.items).await?;
-            if !paging.advance(page) {
-                break;
-            }
+        let mut next = Some(Paging::of_all());
+        while let Some(paging) = next {
+            next = json.page(picks_of(app, &id, &paging).await?).await?;
         }
         json.close().await?;
         json.open_list("comments").await?;
-        let mut paging = Paging::of_all();
-        loop {
-            let page = comments_of(app, &id, &paging).await?;
-            json.items(&page.items).await?;
-            if !paging.advance(page) {
-                break;
-            }
+        let mut next = Some(Paging::of_all());
+        while let Some(paging) = next {
+            next = json.page(comments_of(app, &id, &paging).await?).await?;
         }
         json.close().await?;
         json.close().await?;

@@ -101,7 +101,15 @@ async fn write_document(
     json.field("format", &"picpick event 1").await?;
     json.field("event", event).await?;
     json.open_list("photos").await?;
-    let photos = write_photos(app, &event.id, &mut json).await?;
+    let (mut taken, mut photos) = (HashSet::new(), Vec::new());
+    let mut next = Some(Paging::of_all());
+    while let Some(paging) = next {
+        let page = photos::filed(&app.db, &event.id, &paging).await?;
+        let page = page.try_map(|photo| Ok(exported(photo, &mut taken)))?;
+        let listed = |it: &ExportedPhoto| ListedPhoto { id: it.id.clone(), file: it.file.clone() };
+        photos.extend(page.items.iter().map(listed));
+        next = json.page(page).await?;
+    }
     json.close().await?;
     // The albums with the visitors' picks and comments, under the names that the visitors gave.
     json.open_list("albums").await?;
@@ -116,39 +124,15 @@ async fn write_document(
     json.items(suppressed).await?;
     json.close().await?;
     json.open_list("guest_list").await?;
-    let mut paging = Paging::of_all();
-    loop {
+    let mut next = Some(Paging::of_all());
+    while let Some(paging) = next {
         grant.check_held(&app.db).await?;
         let page = guest_list::page_of(app, &event.id, &paging).await?;
-        let contacts: Vec<&str> = page.items.iter().map(|it| it.contact.as_str()).collect();
-        json.items(&contacts).await?;
-        if !paging.advance(page) {
-            break;
-        }
+        next = json.page(page.try_map(|listed| Ok(listed.contact))?).await?;
     }
     json.close().await?;
     json.close().await?;
     Ok(photos)
-}
-
-/// Writes the photos as values of the open list. Returns them.
-async fn write_photos(
-    app: &App,
-    event: &str,
-    json: &mut JsonWriter<'_, ZipStream>,
-) -> Result<Vec<ListedPhoto>> {
-    let (mut taken, mut all) = (HashSet::new(), Vec::new());
-    let mut paging = Paging::of_all();
-    loop {
-        let page = photos::filed(&app.db, event, &paging).await?;
-        let page = page.try_map(|photo| Ok(exported(photo, &mut taken)))?;
-        json.items(&page.items).await?;
-        let listed = |it: &ExportedPhoto| ListedPhoto { id: it.id.clone(), file: it.file.clone() };
-        all.extend(page.items.iter().map(listed));
-        if !paging.advance(page) {
-            return Ok(all);
-        }
-    }
 }
 
 fn exported(filed: FiledPhoto, taken: &mut HashSet<String>) -> ExportedPhoto {

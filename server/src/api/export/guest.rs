@@ -127,8 +127,8 @@ pub async fn write_of_event<S: ByteSink>(
     json: &mut JsonWriter<'_, S>,
 ) -> Result<()> {
     let event = grant.event()?;
-    let mut paging = Paging::of_all();
-    loop {
+    let mut next = Some(Paging::of_all());
+    while let Some(paging) = next {
         let page = guests::active_ids(&app.db, event, &paging).await?;
         for guest in &page.items {
             grant.check_held(&app.db).await?;
@@ -141,10 +141,9 @@ pub async fn write_of_event<S: ByteSink>(
                 }
             }
         }
-        if !paging.advance(page) {
-            return Ok(());
-        }
+        next = page.following();
     }
+    Ok(())
 }
 
 /// Exports the guest's data as a ZIP archive: `guest.json` and the photos that may be downloaded.

@@ -54,12 +54,6 @@ impl Paging {
         Self { cursor: None, limit: Some(500) }
     }
 
-    /// Moves on to the page after `page`. Returns `false` if it was the last one.
-    pub fn advance<T>(&mut self, page: Page<T>) -> bool {
-        self.cursor = page.next;
-        self.cursor.is_some()
-    }
-
     /// Decodes the cursor. Without a cursor, the page begins with the first item.
     ///
     /// # Errors
@@ -89,6 +83,11 @@ impl<T> Page<T> {
             URL_SAFE_NO_PAD.encode(format!("{unix_s}.{id}"))
         });
         Self { items, next }
+    }
+
+    /// Returns the next page for a caller that reads all pages; `None` after the last page.
+    pub fn following(self) -> Option<Paging> {
+        self.next.map(|cursor| Paging { cursor: Some(cursor), ..Paging::of_all() })
     }
 
     /// Converts the items. The cursor stays.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, Result};
 use crate::http::extract;
 use crate::infra::db::events::NOT_DELETING;
+use crate::infra::db::stored_choice;
 
 /// The downloads that visitors may make of a photo. Each level includes the previous levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -89,8 +90,7 @@ impl Download {
     /// # Errors
     /// - `Internal` for any other value.
     pub fn parse(text: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|download| download.as_str() == text);
-        found.ok_or_else(|| ApiError::internal(format!("unknown download rule '{text}'")))
+        stored_choice::parse(&Self::ALL, Self::as_str, text, "download rule")
     }
 }
 

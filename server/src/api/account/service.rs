@@ -260,14 +260,25 @@ pub async fn reauthenticate(
     person: &SignedIn,
     given: GivenCredentials<'_>,
 ) -> Result<StoredCredentials> {
-    let account = StoredCredentials::of_user(app, &person.user).await?;
-    let account = account.ok_or_else(ApiError::not_found)?;
+    let (account, proof) = prove_own(app, person, given).await?;
     let wrong = |detail: &str| Err(ApiError::new(ErrorKind::Forbidden, detail));
-    match credentials::prove(app, guess_of(person), Some(&account), given).await? {
+    match proof {
         Proof::Complete(_) => Ok(account),
         Proof::CodeMissing => wrong(CODE_MISSING),
         Proof::Wrong => wrong("The password or the code is wrong; check them and try again."),
     }
+}
+
+/// Compares what a signed-in user has given with the account. Returns the account and the result.
+async fn prove_own(
+    app: &App,
+    person: &SignedIn,
+    given: GivenCredentials<'_>,
+) -> Result<(StoredCredentials, Proof)> {
+    let account = StoredCredentials::of_user(app, &person.user).await?;
+    let account = account.ok_or_else(ApiError::not_found)?;
+    let proof = credentials::prove(app, guess_of(person), Some(&account), given).await?;
+    Ok((account, proof))
 }
 
 /// Checks the password of a signed-in user, who needs no code: one factor suffices to end sessions (ASVS 5.0, 7.5.2).
@@ -281,10 +292,8 @@ pub async fn check_own_password(
     person: &SignedIn,
     password: Zeroizing<String>,
 ) -> Result<()> {
-    let account = StoredCredentials::of_user(app, &person.user).await?;
-    let account = account.ok_or_else(ApiError::not_found)?;
     let given = GivenCredentials { password, code: None };
-    match credentials::prove(app, guess_of(person), Some(&account), given).await? {
+    match prove_own(app, person, given).await?.1 {
         Proof::Complete(_) | Proof::CodeMissing => Ok(()),
         Proof::Wrong => {
             let detail = "The password is wrong; check it and try again.";

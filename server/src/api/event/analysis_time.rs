@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::audit_log::record_guest;
-use crate::infra::db::{Tx, analysis, events};
+use crate::infra::db::{Tx, analysis, events, stored_choice};
 
 /// The time at which the faces of an event's photos are embedded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -40,8 +40,7 @@ impl AnalysisTime {
     /// # Errors
     /// - `Internal` if `text` is no such time.
     pub fn stored(text: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|time| time.as_str() == text);
-        found.ok_or_else(|| ApiError::internal("a stored analysis time is not in the list"))
+        stored_choice::parse(&Self::ALL, Self::as_str, text, "time of the analysis")
     }
 }
 
@@ -91,19 +90,20 @@ pub async fn check_deferrable(app: &App, tx: &mut Tx, event: &str) -> Result<()>
 }
 
 /// Ends the wait of an event whose guest is verified and has agreed, and records that. The caller has locked the
-/// event, and wakes the worker after the commit. Does nothing if the event does not wait.
+/// event, and wakes the worker after the commit if the event has waited. Returns whether it has.
 pub async fn start(
     tx: &mut Tx,
     studio: &str,
     event: &str,
     guest: &str,
     now_unix_s: i64,
-) -> Result<()> {
-    if analysis::start(tx, event, guest, now_unix_s).await? {
+) -> Result<bool> {
+    let started = analysis::start(tx, event, guest, now_unix_s).await?;
+    if started {
         let photos = analysis::release(tx, event, now_unix_s).await?;
         record_guest(tx, studio, guest, "analysis_start", &format!("photos: {photos}")).await?;
     }
-    Ok(())
+    Ok(started)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
+use crate::infra::db::stored_choice;
 
 /// The way in which guests prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,8 +40,7 @@ impl GuestProof {
     /// # Errors
     /// - `Internal` if `text` is no way.
     pub fn stored(text: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|way| way.as_str() == text);
-        found.ok_or_else(|| ApiError::internal("a stored guest proof is not in the list"))
+        stored_choice::parse(&Self::ALL, Self::as_str, text, "guest proof")
     }
 
     /// Returns whether each guest must prove the contact by a code.

@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 
 use super::retention;
 use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 use crate::infra::audit_log::{self, AuditEvent};
-use crate::infra::db::events;
+use crate::infra::db::{events, stored_choice};
 
 /// The purpose of processing an event's faces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -52,8 +52,7 @@ impl Purpose {
     /// # Errors
     /// - `Internal` if `text` is no purpose.
     pub fn stored(text: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|purpose| purpose.as_str() == text);
-        found.ok_or_else(|| ApiError::internal("a stored purpose is not in the list"))
+        stored_choice::parse(&Self::ALL, Self::as_str, text, "purpose")
     }
 }
 
@@ -76,8 +75,7 @@ impl LegalBasis {
     /// # Errors
     /// - `Internal` if `text` is no legal basis.
     pub fn stored(text: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|basis| basis.as_str() == text);
-        found.ok_or_else(|| ApiError::internal("a stored legal basis is not in the list"))
+        stored_choice::parse(&Self::ALL, Self::as_str, text, "legal basis")
     }
 }
 

@@ -72,19 +72,34 @@ fn scaled(quota: Quota, people: usize) -> Quota {
     Quota { capacity: quota.capacity * factor, refill_s: (quota.refill_s / factor).max(1) }
 }
 
+/// A subject for which a face counts.
+struct CountedSubject {
+    subject: String,
+    quota: Quota,
+    /// The subject of the alert.
+    alert: String,
+    /// Whether an exhausted quota refuses the face; others delay it.
+    refuses: bool,
+}
+
 impl NewFace<'_> {
-    /// Returns the subjects of the quotas, with the subjects of the alerts. In the order of the names, so that
-    /// concurrent transactions lock the rows in one order.
-    fn subjects(&self) -> Vec<(String, Quota, String)> {
+    /// Returns the subjects in the order of their names, so that concurrent transactions lock the rows in one
+    /// order.
+    fn subjects(&self) -> Vec<CountedSubject> {
         let (event, from) = (self.event, network(self.from));
         let quotas = if self.contact_proved { PROVED } else { FACE_ALONE };
         let mut subjects = Vec::new();
         if self.contact_proved {
-            let subject = format!("faces:contact:{event}:{}", self.contact_hash);
-            subjects.push((subject, CONTACT, format!("contact:{}", self.contact_hash)));
+            subjects.push(CountedSubject {
+                subject: format!("faces:contact:{event}:{}", self.contact_hash),
+                quota: CONTACT,
+                alert: format!("contact:{}", self.contact_hash),
+                refuses: true,
+            });
         }
         let mut add = |subject: String, quota, alert: &str| {
-            subjects.push((subject, scaled(quota, self.people), alert.to_owned()));
+            let (quota, alert) = (scaled(quota, self.people), alert.to_owned());
+            subjects.push(CountedSubject { subject, quota, alert, refuses: false });
         };
         let [at_once, in_a_day] = quotas.event;
         let alert = format!("event:{event}");
@@ -110,7 +125,7 @@ impl NewFace<'_> {
 pub async fn count(app: &App, face: &NewFace<'_>) -> Result<()> {
     let mut tx = app.db.write().await?;
     let mut counted = Vec::new();
-    for (subject, quota, alert) in face.subjects() {
+    for CountedSubject { subject, quota, alert, refuses } in face.subjects() {
         let key = app.vault.name("guest face", format!("{subject} {}", face.guest).as_bytes())?;
         if is_counted(&mut tx, &key).await? {
             continue;
@@ -120,7 +135,7 @@ pub async fn count(app: &App, face: &NewFace<'_>) -> Result<()> {
         if taken.is_ok() || is_exhausted(&taken) {
             app.alerts.record(Pattern::ManyFaces, &alert, face.studio);
         }
-        if is_exhausted(&taken) && subject.starts_with("faces:contact:") {
+        if is_exhausted(&taken) && refuses {
             let detail = "Another face has come with this contact within a day; register with a \
                           contact of your own, or ask the studio.";
             return Err(ApiError::new(ErrorKind::Forbidden, detail));

@@ -287,10 +287,11 @@ async fn bind(
     }
     let detail = format!("{}, light: {}", own.guest_proof, light.code());
     record_guest(&mut tx, &visit.studio, &guest, "guest_verified", &detail).await?;
-    analysis_time::start(&mut tx, &visit.studio, &visit.event, &guest, now).await?;
+    let started = analysis_time::start(&mut tx, &visit.studio, &visit.event, &guest, now).await?;
     tx.commit().await?;
-    // Jobs may be ready now.
-    app.jobs.wake();
-    app.jobs.publish(&visit.event);
+    if started {
+        app.jobs.wake();
+        app.jobs.publish(&visit.event);
+    }
     Ok(token)
 }

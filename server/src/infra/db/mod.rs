@@ -14,6 +14,7 @@ pub mod migrations;
 pub mod pagination;
 pub mod photos;
 pub mod privacy_requests;
+pub mod stored_choice;
 pub mod studios;
 pub mod users;
 

@@ -42,47 +42,56 @@ pub fn page() -> Markup {
     layout("Settings", "/assets/event_settings.js", true, &main)
 }
 
-/// Renders the choice of how guests prove who they are.
-fn guest_proof() -> Markup {
+/// Renders a choice of `options`, each with its value and text, with a hint. The id of the list is `name` with
+/// hyphens.
+fn choice(label: &str, name: &str, options: &[(&str, &str)], hint: &str) -> Markup {
+    let id = name.replace('_', "-");
     html! {
         div.field {
-            label for="guest-proof" { "How guests show who they are" }
-            select #guest-proof name="guest_proof" aria-describedby="guest-proof-hint" {
-                option value="contact_code" { "Face, and a code by e-mail (recommended)" }
-                option value="guest_list" { "Face, and a code by e-mail, for your guest list only" }
-                option value="selfie" { "Face only (weaker)" }
+            label for=(id) { (label) }
+            select id=(id) name=(name) aria-describedby=(format!("{id}-hint")) {
+                @for (value, text) in options { option value=(value) { (text) } }
             }
-            p #guest-proof-hint .hint { "No web page can tell for sure that a camera is real: someone with a photo of a guest may pass as that guest. With a code, only a person with an e-mail address of their own, and only a few faces for each address, can look for photos. With the guest list, only addresses that you enter on the page Guests get a code. Face only is the fastest for guests, and the service slows down when many different faces come. Only owners and admins can change this." }
+            p.hint id=(format!("{id}-hint")) { (hint) }
         }
     }
 }
 
-/// Renders the choice of when faces are embedded.
+/// Renders the choice of how guests prove who they are.
+fn guest_proof() -> Markup {
+    choice(
+        "How guests show who they are",
+        "guest_proof",
+        &[
+            ("contact_code", "Face, and a code by e-mail (recommended)"),
+            ("guest_list", "Face, and a code by e-mail, for your guest list only"),
+            ("selfie", "Face only (weaker)"),
+        ],
+        "No web page can tell for sure that a camera is real: someone with a photo of a guest may pass as that guest. With a code, only a person with an e-mail address of their own, and only a few faces for each address, can look for photos. With the guest list, only addresses that you enter on the page Guests get a code. Face only is the fastest for guests, and the service slows down when many different faces come. Only owners and admins can change this.",
+    )
+}
+
+/// Renders the choice of when faces are analysed.
 fn analysis() -> Markup {
-    html! {
-        div.field {
-            label for="analysis" { "When faces are analysed" }
-            select #analysis name="analysis" aria-describedby="analysis-hint" {
-                option value="at_upload" { "After each upload" }
-                option value="at_first_search" { "Only once a guest who has agreed searches" }
-            }
-            p #analysis-hint .hint { "Analysing a face makes a template of it, also of people who never agreed. With the second choice no face is analysed before the first guest has agreed and passed the camera check: people, coverage and your own search stay empty until then, and the first guest waits while the photos are searched. Albums and downloads work at once. It can be chosen only while no face was analysed; changing back analyses all photos. Only owners and admins can change this." }
-        }
-    }
+    choice(
+        "When faces are analysed",
+        "analysis",
+        &[
+            ("at_upload", "After each upload"),
+            ("at_first_search", "Only once a guest who has agreed searches"),
+        ],
+        "Analysing a face makes a template of it, also of people who never agreed. With the second choice no face is analysed before the first guest has agreed and passed the camera check: people, coverage and your own search stay empty until then, and the first guest waits while the photos are searched. Albums and downloads work at once. It can be chosen only while no face was analysed; changing back analyses all photos. Only owners and admins can change this.",
+    )
 }
 
 /// Renders the choices of purpose and legal basis.
 fn terms() -> Markup {
     html! {
-        div.field {
-            label for="purpose" { "Purpose of processing faces" }
-            select #purpose name="purpose" aria-describedby="purpose-hint" {
-                option value="event_gallery" { "Guests find their own photos" }
-                option value="press" { "Press: find people at a public event" }
-                option value="personal" { "Personal: sort photos for private use" }
-            }
-            p #purpose-hint .hint { "Only owners and admins can change purpose and legal basis. Guests are notified, and guests who do not agree to a new purpose within 7 days are deleted." }
-        }
+        (choice("Purpose of processing faces", "purpose", &[
+            ("event_gallery", "Guests find their own photos"),
+            ("press", "Press: find people at a public event"),
+            ("personal", "Personal: sort photos for private use"),
+        ], "Only owners and admins can change purpose and legal basis. Guests are notified, and guests who do not agree to a new purpose within 7 days are deleted."))
         div.field {
             label for="legal-basis" { "Legal basis" }
             select #legal-basis name="legal_basis" { (legal_bases()) }

@@ -7,7 +7,7 @@ use picpick_tests::guest::posed_frame;
 use picpick_tests::synthetic_head::{head_of, noisy, studio};
 
 /// The distance up to which two prints are similar, as in the engine.
-const SIMILAR_MAX: u32 = 64;
+const SIMILAR_MAX: u32 = 48;
 
 fn analysed(picture: &Picture, quality: i32) -> FrameAnalysis {
     let jpeg = picture.to_jpeg(u32::MAX, quality).unwrap();
@@ -57,7 +57,7 @@ fn encodings_of_a_frame_are_similar_and_fresh_frames_are_not() {
     println!("same {same:?}\nfresh {fresh:?}");
     let near = |all: &[u32]| all.iter().filter(|bits| **bits <= SIMILAR_MAX).count();
     // The poses are drawn at random, so rates are asserted. A replay needs three similar frames.
-    assert!(near(&same) * 4 >= same.len() * 3, "encodings: {} of {}", near(&same), same.len());
+    assert!(near(&same) * 3 >= same.len() * 2, "encodings: {} of {}", near(&same), same.len());
     assert!(near(&fresh) * 50 <= fresh.len(), "fresh: {} of {}", near(&fresh), fresh.len());
     assert_eq!(near(&others), 0, "frames of two heads");
 }

@@ -5,11 +5,11 @@ use crate::picture::{Picture, Region};
 const SKIN: [u32; 4] = [34, 56, 78, 90];
 /// Distance in pixels of the samples of the background, in both directions.
 const BACKGROUND_STEP: usize = 4;
-/// Minimum share of the frame that is background.
-const BACKGROUND_MIN: f32 = 0.04;
-/// Minimum share of samples that are neither dark nor clipped. Others have no chroma.
-const USABLE_MIN: f32 = 0.5;
-/// Range of the values of usable samples, in each channel.
+/// Minimum share of the frame that is usable background. Much of it may be dark, at a party.
+const BACKGROUND_MIN: f32 = 0.03;
+/// Minimum share of the face's samples that are usable.
+const FACE_MIN: f32 = 0.5;
+/// Range of the values of usable samples, in each channel. Dark and clipped samples have no chroma.
 const USABLE: std::ops::RangeInclusive<u8> = 6..=250;
 
 /// The log chroma of a face minus that of its background: ln(red/green) and ln(blue/green) in linear light.
@@ -48,10 +48,12 @@ pub(super) fn measure(picture: &Picture, face: Region, crop: &Picture) -> Result
         }
     }
     let samples = width * picture.height() as usize / (BACKGROUND_STEP * BACKGROUND_STEP);
-    if of_background.seen < samples as f32 * BACKGROUND_MIN {
+    if of_background.usable < samples as f32 * BACKGROUND_MIN
+        || of_face.usable < of_face.seen * FACE_MIN
+    {
         return Ok(None);
     }
-    let both = of_face.chroma().zip(of_background.chroma());
+    let both = log_chroma(of_face.sums).zip(log_chroma(of_background.sums));
     Ok(both.map(|(face, background)| [face[0] - background[0], face[1] - background[1]]))
 }
 
@@ -73,10 +75,6 @@ impl ChannelSums {
         for (sum, value) in self.sums.iter_mut().zip(pixel) {
             *sum += linear.get(usize::from(*value)).copied().unwrap_or_default();
         }
-    }
-
-    fn chroma(&self) -> Option<Chroma> {
-        if self.usable < self.seen * USABLE_MIN { None } else { log_chroma(self.sums) }
     }
 }
 

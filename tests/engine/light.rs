@@ -4,43 +4,59 @@ use std::collections::{HashMap, HashSet};
 
 use picpick_engine::liveness::{Challenge, LightAgreement, LightEvidence, Progress};
 use picpick_engine::{Picture, Region};
-use picpick_tests::Rng;
 use picpick_tests::guest::{AwaitedFrame, unhurried_frame};
 use picpick_tests::screen_light::Room;
 use picpick_tests::synthetic_head::{Head, head_of, noisy, studio};
+use picpick_tests::{Rng, times};
 
 /// Time between frames, ms. The tests pass it to the challenge; no clock is read.
 const FRAME_MS: u64 = 350;
 /// Maximum number of frames for one guidance without progress; after them another challenge is begun, because a
 /// head made from one photo cannot reach every turn.
 const VAIN_MAX: usize = 10;
-/// Number of challenges of each kind.
+/// Number of challenges of each kind of light.
 const CHALLENGES: usize = 6;
 
-/// Runs challenges with the frames of `frame` until one passes. Returns its evidence and its number of frames.
-fn passed(mut frame: impl FnMut(&AwaitedFrame<'_>) -> Picture) -> (LightEvidence, usize) {
-    for _ in 0..30 {
-        let mut challenge = Challenge::random().unwrap();
-        let (mut last, mut waited) = (challenge.awaited(), 0);
-        for nth in 0..80 {
-            let tint = challenge.tint().rgb();
-            let picture = frame(&AwaitedFrame { guidance: last.code(), waited, nth, tint });
-            let jpeg = picture.to_jpeg(u32::MAX, 85).unwrap();
-            let analysis = studio().pipeline.analyse_frame(&studio().liveness, &jpeg).unwrap();
-            match challenge.advance(&analysis, nth as u64 * FRAME_MS) {
-                Progress::Passed => return (challenge.light_evidence(), nth + 1),
-                Progress::Failed(_) => break,
-                Progress::Wait(next) => {
-                    waited = if next == last { waited + 1 } else { 0 };
-                    last = next;
-                }
-            }
-            if waited >= VAIN_MAX {
-                break;
+/// The end of a challenge.
+struct Ended {
+    /// The outcome: `passed`, `given_up`, or the code of the failure.
+    outcome: &'static str,
+    turns: usize,
+    frames: usize,
+    light: LightEvidence,
+}
+
+/// Runs a challenge with the frames of `frame`.
+fn ended(mut frame: impl FnMut(&AwaitedFrame<'_>) -> Picture) -> Ended {
+    let mut challenge = Challenge::random().unwrap();
+    let (mut last, mut waited, mut nth) = (challenge.awaited(), 0, 0);
+    let outcome = loop {
+        let tint = challenge.tint().rgb();
+        let picture = frame(&AwaitedFrame { guidance: last.code(), waited, nth, tint });
+        let jpeg = picture.to_jpeg(u32::MAX, 85).unwrap();
+        let analysis = studio().pipeline.analyse_frame(&studio().liveness, &jpeg).unwrap();
+        nth += 1;
+        match challenge.advance(&analysis, nth as u64 * FRAME_MS) {
+            Progress::Passed => break "passed",
+            Progress::Failed(reason) => break reason.code(),
+            Progress::Wait(next) => {
+                waited = if next == last { waited + 1 } else { 0 };
+                last = next;
             }
         }
-    }
-    panic!("30 challenges did not pass");
+        if waited >= VAIN_MAX {
+            break "given_up";
+        }
+    };
+    let (turns, light) = (challenge.turns().len(), challenge.light_evidence());
+    Ended { outcome, turns, frames: nth, light }
+}
+
+/// Runs challenges with the frames of `frame` until one passes. Returns its evidence and number of frames.
+fn passed(mut frame: impl FnMut(&AwaitedFrame<'_>) -> Picture) -> (LightEvidence, usize) {
+    let mut all = std::iter::repeat_with(|| ended(&mut frame)).take(30);
+    let ended = all.find(|ended| ended.outcome == "passed").expect("one of 30 challenges passes");
+    (ended.light, ended.frames)
 }
 
 /// Returns how many of `CHALLENGES` have evidence that agrees.
@@ -53,16 +69,38 @@ fn agreeing(what: &str, mut evidence: impl FnMut(usize) -> (LightEvidence, usize
 #[test]
 fn a_head_in_the_light_of_the_screen_agrees() {
     let mut rng = Rng::seeded("a_head_in_the_light_of_the_screen_agrees");
-    for name in ["obama3.jpg", "biden.jpg"] {
+    for (name, screen) in [("obama3.jpg", 0.3), ("biden.jpg", 0.6)] {
         let head = head_of(name);
-        for screen in [0.3, 0.8] {
-            let agree = agreeing(&format!("{name} {screen}"), |_| {
-                let mut room = Room::new(screen, 0.05, rng.throw(1 << 40));
-                passed(|awaited| room.lit(&head, &unhurried_frame(&head, awaited), awaited.tint))
-            });
-            assert!(agree * 3 >= CHALLENGES * 2, "{name} {screen}: {agree} of {CHALLENGES}");
-        }
+        let agree = agreeing(name, |_| {
+            let mut room = Room::new(screen, 0.05, rng.throw(1 << 40));
+            passed(|awaited| room.lit(&head, &unhurried_frame(&head, awaited), awaited.tint))
+        });
+        assert!(agree * 3 >= CHALLENGES * 2, "{name} {screen}: {agree} of {CHALLENGES}");
     }
+}
+
+/// Measures how often a guest passes, by number of turns. `PICPICK_TEST_CHALLENGES` sets the number of
+/// challenges.
+#[test]
+fn heads_pass_three_and_four_turns() {
+    let mut rng = Rng::seeded("heads_pass_three_and_four_turns");
+    let head = head_of("obama3.jpg");
+    let challenges = times("PICPICK_TEST_CHALLENGES", 8);
+    let mut room = Room::new(0.3, 0.05, rng.throw(1 << 40));
+    let mut all = Vec::new();
+    for _ in 0..challenges {
+        all.push(ended(|awaited| room.lit(&head, &unhurried_frame(&head, awaited), awaited.tint)));
+    }
+    for turns in [3, 4] {
+        let these: Vec<&Ended> = all.iter().filter(|ended| ended.turns == turns).collect();
+        let mut frames: Vec<usize> = these.iter().map(|ended| ended.frames).collect();
+        frames.sort_unstable();
+        let outcomes: Vec<_> = these.iter().map(|ended| ended.outcome).collect();
+        println!("{turns} turns: {outcomes:?}, median frames {:?}", frames.get(frames.len() / 2));
+    }
+    let passed = all.iter().filter(|ended| ended.outcome == "passed").count();
+    // The models refuse a person in a few of a hundred challenges.
+    assert!(passed * 4 >= challenges * 3, "{passed} of {challenges}");
 }
 
 #[test]

@@ -3,11 +3,15 @@
 //! Each kind has one status and one stable code. Internal causes are logged under the request's id and never
 //! sent.
 
+mod database;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use picpick_engine::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use database::DatabaseFault;
 
 pub type Result<T> = std::result::Result<T, ApiError>;
 
@@ -94,7 +98,10 @@ kinds! {
     ChecksumMismatch = UNPROCESSABLE_ENTITY, "checksum_mismatch", "The data does not match its announced checksum";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "An internal error occurred";
+    DatabaseDamaged = INTERNAL_SERVER_ERROR, "database_damaged", "The database is damaged";
     Busy = SERVICE_UNAVAILABLE, "busy", "The service is busy";
+    DatabaseAway = SERVICE_UNAVAILABLE, "database_away", "The database does not answer";
+    ReadOnly = SERVICE_UNAVAILABLE, "read_only", "The database cannot be written";
     StorageQuota = INSUFFICIENT_STORAGE, "storage_quota", "The studio's storage is used up";
     DiskFull = INSUFFICIENT_STORAGE, "disk_full", "The storage is full";
 }
@@ -188,19 +195,6 @@ impl IntoResponse for ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
-    }
-}
-
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::RowNotFound => Self::not_found(),
-            sqlx::Error::PoolTimedOut => {
-                Self::new(ErrorKind::Busy, "The database is busy; try again in 2 seconds.")
-                    .retry_after(2)
-            }
-            error => Self::internal(format!("database: {error}")),
-        }
     }
 }
 

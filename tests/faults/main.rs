@@ -4,4 +4,5 @@ mod full_disk;
 mod interrupted_purge;
 mod io_errors;
 mod kill;
+mod lost_connections;
 mod power_cut;

@@ -1,4 +1,6 @@
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -160,12 +162,43 @@ pub struct Tmpfs {
 }
 
 impl Tmpfs {
-    /// Mounts an empty file system of `size_mib` at `at`. Returns `None` if mounting is not permitted.
+    /// Mounts an empty file system of `size_mib` at `at`. Returns `None`, and prints that the test is left out, if
+    /// mounting is not permitted.
     pub fn new(at: &Path, size_mib: u32) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let size = format!("size={size_mib}m");
-        mount(&["-t", "tmpfs", "-o", &size, "picpick-test"], at)
-            .then(|| Self { at: at.to_path_buf() })
+        let is_mounted = rustix::process::geteuid().is_root()
+            && mount(&["-t", "tmpfs", "-o", &size, "picpick-test"], at);
+        if !is_mounted {
+            println!("left out: a small disk can be mounted only by root");
+        }
+        is_mounted.then(|| Self { at: at.to_path_buf() })
+    }
+
+    /// Fills the file system with a file, and leaves `free_kib` of free space.
+    pub fn fill(&self, free_kib: u64) {
+        let mut file = File::create(self.ballast()).unwrap();
+        let mut block = vec![7; 1 << 16];
+        while !block.is_empty() {
+            match file.write_all(&block) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    block.truncate(block.len() / 2)
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.saturating_sub(free_kib << 10)).unwrap();
+    }
+
+    /// Removes the file that fills the file system.
+    pub fn make_room(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.at.join("ballast")
     }
 
     /// Remounts the file system read-only or writable.

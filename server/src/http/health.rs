@@ -12,6 +12,9 @@ use axum::{Json, Router};
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
+use crate::error::DatabaseFault;
+use crate::infra::clock::now_s;
+use crate::infra::db::Db;
 use crate::infra::readiness::Readiness;
 
 /// Minimum free disk space for the service to be ready: 64 MiB. The engine's own reserve is 1 MiB.
@@ -44,10 +47,7 @@ async fn ready(State(app): State<App>) -> Response {
 
 async fn check(app: &App) -> Readiness {
     let mut reasons = Vec::new();
-    let answers = timeout(DATABASE_MAX, sqlx::query("SELECT 1").fetch_one(app.db.read())).await;
-    if !matches!(answers, Ok(Ok(_))) {
-        reasons.push("database");
-    }
+    reasons.extend(database(&app.db).await);
     let data = app.settings.data.clone();
     let blocking = tokio::task::spawn_blocking({
         let app = app.clone();
@@ -55,12 +55,35 @@ async fn check(app: &App) -> Readiness {
     });
     match blocking.await {
         Ok((folder, models)) => {
-            reasons.extend(folder);
+            reasons.extend(folder.filter(|reason| !reasons.contains(reason)));
             reasons.extend((!models).then_some("models"));
         }
         Err(_) => reasons.push("data_folder"),
     }
     Readiness { ready: reasons.is_empty(), reasons }
+}
+
+/// Returns the reason code if the database cannot be read or written. A writer that only waits for its turn is no
+/// reason: a busy service is ready.
+async fn database(db: &Db) -> Option<&'static str> {
+    let reads = timeout(DATABASE_MAX, sqlx::query("SELECT 1").fetch_one(db.read())).await;
+    if !matches!(reads, Ok(Ok(_))) {
+        return Some("database");
+    }
+    let Ok(Err(error)) = timeout(DATABASE_MAX, write_probe(db)).await else { return None };
+    match DatabaseFault::of(&error) {
+        DatabaseFault::Busy => None,
+        DatabaseFault::Full => Some("disk_full"),
+        _ => Some("database"),
+    }
+}
+
+/// Commits a transaction that changes a row, for only that shows that the database can be written.
+async fn write_probe(db: &Db) -> sqlx::Result<()> {
+    let mut tx = db.write().await?;
+    let probed = "UPDATE write_probe SET probed_unix_s = $1 WHERE id = 1";
+    sqlx::query(probed).bind(now_s()).execute(&mut *tx).await?;
+    tx.commit().await
 }
 
 /// Returns the reason code if the data folder is not accessible or its disk is nearly full.

@@ -2,30 +2,11 @@
 //! print that they were left out.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use picpick_tests::pictures::Drawing;
 use picpick_tests::{Outcome, Sandbox, Tmpfs, cache, sample, sandbox};
-
-/// Fills the disk with the file `path`, then shrinks the file by `free_kib`.
-fn fill(path: &Path, free_kib: u64) {
-    let mut file = File::create(path).unwrap();
-    let mut block = vec![7; 1 << 16];
-    while !block.is_empty() {
-        match file.write_all(&block) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                block.truncate(block.len() / 2)
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    let length = file.metadata().unwrap().len();
-    file.set_len(length.saturating_sub(free_kib << 10)).unwrap();
-}
 
 /// Returns whether `message` contains the operating system's or the standard library's text for a full disk.
 fn says_full(message: &str) -> bool {
@@ -52,9 +33,13 @@ fn known(sandbox: &Sandbox, data: &Path) -> BTreeSet<String> {
 
 /// Indexes with `free_kib` of free space, by the reporter and by the command line, and checks that no
 /// acknowledged photo is lost. Returns whether the disk was too small.
-fn index_on_nearly_full_disk(sandbox: &Sandbox, data: &Path, photos: &Path, free_kib: u64) -> bool {
-    let ballast = data.parent().unwrap().join("ballast");
-    fill(&ballast, free_kib);
+fn index_on_nearly_full_disk(
+    sandbox: &Sandbox,
+    (disk, data): (&Tmpfs, &Path),
+    photos: &Path,
+    free_kib: u64,
+) -> bool {
+    disk.fill(free_kib);
     let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-index-reporter"));
     command.arg(data).arg("Event").arg(photos).arg(cache().join("models"));
     let report = Outcome::of(&mut command);
@@ -64,7 +49,7 @@ fn index_on_nearly_full_disk(sandbox: &Sandbox, data: &Path, photos: &Path, free
     }
     let command_line = Outcome::of(sandbox.command_for(data).arg("index").arg("Event").arg(photos));
     assert!(command_line.status == 0 || says_full(&command_line.failed(1)), "{command_line:?}");
-    std::fs::remove_file(ballast).unwrap();
+    disk.make_room();
     let known = known(sandbox, data);
     let acknowledged = report.stdout.lines().map(|line| line.split(' ').next().unwrap().to_owned());
     let acknowledged: BTreeSet<String> = acknowledged.collect();
@@ -80,11 +65,7 @@ fn index_on_nearly_full_disk(sandbox: &Sandbox, data: &Path, photos: &Path, free
 fn a_full_disk_is_reported_and_loses_nothing() {
     let sandbox = sandbox!();
     let at = sandbox.path("disk");
-    let disk = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 48)).flatten();
-    if disk.is_none() {
-        println!("left out: a small disk can be mounted only by root");
-        return;
-    }
+    let Some(disk) = Tmpfs::new(&at, 48) else { return };
     let (data, photos) = (at.join("data"), photos(&sandbox, 80));
     let created = Outcome::of(sandbox.command_for(&data).args(["collections", "create", "Event"]));
     assert_eq!(created.status, 0, "{created:?}");
@@ -94,7 +75,7 @@ fn a_full_disk_is_reported_and_loses_nothing() {
     assert_eq!(first.status, 0, "{first:?}");
     let before = known(&sandbox, &data);
     let full: Vec<bool> = [0, 48, 160]
-        .map(|free_kib| index_on_nearly_full_disk(&sandbox, &data, &photos, free_kib))
+        .map(|free_kib| index_on_nearly_full_disk(&sandbox, (&disk, &data), &photos, free_kib))
         .to_vec();
     assert!(full[0], "a disk without a free byte is too small");
     // With free space again, the rest is indexed and no photo is indexed twice.
@@ -115,17 +96,13 @@ fn a_full_disk_is_reported_and_loses_nothing() {
 fn a_collection_cannot_be_created_on_a_full_disk() {
     let sandbox = sandbox!();
     let at = sandbox.path("disk");
-    let Some(_disk) = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 16)).flatten()
-    else {
-        println!("left out: a small disk can be mounted only by root");
-        return;
-    };
-    fill(&at.join("ballast"), 0);
+    let Some(disk) = Tmpfs::new(&at, 16) else { return };
+    disk.fill(0);
     let data = at.join("data");
     let create = ["collections", "create", "Event"];
     let message = Outcome::of(sandbox.command_for(&data).args(create)).failed(1);
     assert!(message.contains(data.to_str().unwrap()) && says_full(&message), "{message}");
-    std::fs::remove_file(at.join("ballast")).unwrap();
+    disk.make_room();
     let created = Outcome::of(sandbox.command_for(&data).args(create));
     assert_eq!(created.status, 0, "{created:?}");
 }
@@ -134,11 +111,7 @@ fn a_collection_cannot_be_created_on_a_full_disk() {
 fn a_collection_is_purged_with_a_receipt_on_a_full_disk() {
     let sandbox = sandbox!();
     let at = sandbox.path("disk");
-    let Some(_disk) = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 48)).flatten()
-    else {
-        println!("left out: a small disk can be mounted only by root");
-        return;
-    };
+    let Some(disk) = Tmpfs::new(&at, 48) else { return };
     let data = at.join("data");
     for name in ["Event", "Other"] {
         let create = ["collections", "create", name];
@@ -149,7 +122,7 @@ fn a_collection_is_purged_with_a_receipt_on_a_full_disk() {
         );
         assert_eq!(index.status, 0, "{index:?}");
     }
-    fill(&at.join("ballast"), 0);
+    disk.fill(0);
     // Reads still work.
     assert_eq!(known(&sandbox, &data).len(), 1);
     // A purge completes with its receipt.
@@ -159,7 +132,7 @@ fn a_collection_is_purged_with_a_receipt_on_a_full_disk() {
     assert_eq!(purged.document()["receipt"]["residue"], 0);
     let scan = Outcome::of(sandbox.command_for(&data).args(["--json", "scan"]));
     assert_eq!((scan.status, &scan.document()["residue"]), (0, &0.into()), "{scan:?}");
-    std::fs::remove_file(at.join("ballast")).unwrap();
+    disk.make_room();
     let list = ["--json", "receipt", "list"];
     let receipts = Outcome::of(sandbox.command_for(&data).args(list)).document();
     assert_eq!(receipts["receipts"].as_array().unwrap().len(), 1, "{receipts}");

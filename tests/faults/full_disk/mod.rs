@@ -1,2 +1,3 @@
 mod indexing;
+mod service;
 mod workload;

@@ -28,6 +28,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (19, "erasures", include_str!("../../../migrations/0019_erasures.sql")),
     (20, "proof of work", include_str!("../../../migrations/0020_proof_of_work.sql")),
     (21, "analysis at the first search", include_str!("../../../migrations/0021_analysis.sql")),
+    (22, "write probe", include_str!("../../../migrations/0022_write_probe.sql")),
 ];
 
 #[derive(Debug)]

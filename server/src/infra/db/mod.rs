@@ -16,10 +16,10 @@ pub mod photos;
 pub mod privacy_requests;
 pub mod stored_choice;
 pub mod studios;
+mod transaction;
 pub mod users;
 
 use std::fs::OpenOptions;
-use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,11 +28,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use picpick_engine::audit::ChainKey;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Executor as _, Row as _};
+use sqlx::{AnyPool, Executor as _, Row as _};
 
-use crate::infra::admission::{AdmissionControl, AdmissionPermit, current_tenant};
+use crate::infra::admission::{AdmissionControl, current_tenant};
 
 pub use pagination::{BY_CREATION, BoundValue, Page, PageQuery, Paging};
+pub use transaction::{Tx, along};
 
 /// Maximum number of connections of the pool.
 const CONNECTIONS_MAX: u32 = 8;
@@ -61,13 +62,6 @@ pub struct Db {
     /// SQLite allows one writer. Transactions queue here, because waiting inside SQLite ends in an error after
     /// `busy_timeout`, and so that the studios take turns.
     writer: Option<AdmissionControl>,
-    audit_key: Option<Arc<ChainKey>>,
-}
-
-/// A write transaction. Dropping it without `commit` rolls it back.
-pub struct Tx {
-    inner: sqlx::Transaction<'static, sqlx::Any>,
-    _writer: Option<AdmissionPermit>,
     audit_key: Option<Arc<ChainKey>>,
 }
 
@@ -113,17 +107,17 @@ impl Db {
 
     /// Begins a write transaction.
     pub async fn write(&self) -> sqlx::Result<Tx> {
-        let audit_key = self.audit_key.clone();
-        let Some(writer) = &self.writer else {
-            return Ok(Tx { inner: self.pool.begin().await?, _writer: None, audit_key });
-        };
-        let turn = writer.enter(&current_tenant()).await;
-        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?;
         // IMMEDIATE takes the write lock at once and waits for it. Without it, a transaction that reads first
         // fails at its first write if another process (the command line, a backup) has written since the
         // read.
-        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Tx { inner, _writer: Some(turn), audit_key })
+        let (turn, begin) = match &self.writer {
+            None => (None, "BEGIN"),
+            Some(writer) => {
+                let turn = writer.enter(&current_tenant()).await;
+                (Some(turn.map_err(|_| sqlx::Error::PoolTimedOut)?), "BEGIN IMMEDIATE")
+            }
+        };
+        Tx::begin(self.pool.acquire().await?, begin, turn, self.audit_key.clone()).await
     }
 
     /// Removes deleted and replaced rows from SQLite's write-ahead log, and closes idle connections, whose memory
@@ -177,17 +171,6 @@ async fn truncate_log(pool: &AnyPool) {
     tracing::warn!("a reader prevents the truncation of the database's log; it is tried again");
 }
 
-tokio::task_local! {
-    /// A statement and the value of its $1, executed in each transaction that this task commits.
-    static ALONG: (&'static str, String);
-}
-
-/// Runs `work`. Each transaction that `work` commits also executes `statement` with `bound` as $1, so that the
-/// transaction and the statement take effect atomically.
-pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<Output = T>) -> T {
-    ALONG.scope((statement, bound), work).await
-}
-
 /// Suffixes of SQLite's files: the database itself, its write-ahead log, its shared memory and its rollback
 /// journal.
 const SQLITE_ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -213,34 +196,5 @@ fn make_private(url: &str) -> std::io::Result<()> {
     match made {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
-    }
-}
-
-impl Tx {
-    /// Returns the key of the audit log; `None` if the database was opened without it.
-    pub fn audit_key(&self) -> Option<Arc<ChainKey>> {
-        self.audit_key.clone()
-    }
-
-    /// Commits the transaction. The changes are durable when this function returns.
-    pub async fn commit(mut self) -> sqlx::Result<()> {
-        if let Ok((statement, bound)) = ALONG.try_with(Clone::clone) {
-            sqlx::query(statement).bind(bound).execute(&mut *self.inner).await?;
-        }
-        self.inner.commit().await
-    }
-}
-
-impl Deref for Tx {
-    type Target = AnyConnection;
-
-    fn deref(&self) -> &AnyConnection {
-        &self.inner
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.inner
     }
 }

@@ -38,8 +38,13 @@ async function showProgress(counts) {
   done = ended;
   if (changed && photos.hasAll()) await photos.refresh();
 }
+// While the event is deleted, the page's own requests find it no longer.
+let deleting = false;
+const quiet = (problem) => {
+  if (!deleting) throw problem;
+};
 const updates = new EventSource(`/api/v1${path}/progress`);
-updates.addEventListener("progress", (news) => showProgress(JSON.parse(news.data)));
+updates.addEventListener("progress", (news) => deleting || showProgress(JSON.parse(news.data)).catch(quiet));
 const steer = (action) => call("POST", `${path}/jobs`, { action }).then(showProgress);
 byId("pause").addEventListener("click", () => steer(byId("pause").dataset.action));
 byId("retry").addEventListener("click", () => steer("retry"));
@@ -65,6 +70,7 @@ byId("delete").addEventListener("click", async () => {
   if (!(await sure("Delete this event?", "All photos, faces, guests and albums of the event are deleted, and its encryption key first. This cannot be undone here. The receipt names the copies of the key that can still be restored.", "Delete event"))) return;
   const outcome = document.querySelector("#delete ~ .outcome");
   say(outcome, "Deleting…");
+  deleting = true;
   try {
     const { receipt } = await call("DELETE", path);
     outcome.replaceChildren(receiptLink(receipt), ". ", element("a", { href: "/studio" }, "Back to the studio"));
@@ -72,6 +78,7 @@ byId("delete").addEventListener("click", async () => {
     updates.close();
     byId("main").replaceChildren(element("h1", {}, "Event deleted"), outcome);
   } catch (problem) {
+    deleting = false;
     say(outcome, problem.message, true);
   }
 });

@@ -38,6 +38,9 @@ def before_call(context, case, kwargs):
         if isinstance(case.body, dict):
             faces = {name: THINGS["face"] for name in ("face", "a", "b") if name in case.body}
             case.body = {**case.body, **faces}
+            # Another proof would end the access of the guest whose session the other requests use.
+            if case.body.get("guest_proof") in ("contact_code", "guest_list"):
+                case.body = {**case.body, "guest_proof": "selfie"}
     headers = dict(case.headers or {})
     # Failed sign-ins are limited by client address.
     headers["X-Forwarded-For"] = "10.%d.%d.%d" % (number >> 24, number >> 16 & 255, number >> 8 & 255)

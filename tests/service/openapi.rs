@@ -123,11 +123,16 @@ fn visitors(service: &Service, owner: &Person, event: &str, face: &str) -> Value
     let gone = new_link(owner, event);
     register(service, &gone, "Gone", &new_email());
     let listed = |rest: &str| owner.client.get(&path(rest)).is(200).items();
+    let contacts = json!({ "contacts": [new_email(), new_email()] });
+    owner.client.post(&path("guest-list"), &contacts).is(200);
+    let entries = listed("guest-list");
     let (guests, links) = (listed("guests"), listed("guest-links"));
     json!({
         "album": kept, "link": link.field("id"), "album_cookie": visit,
         "guest": guests[0]["id"], "guest_link": links[0]["id"], "guest_cookie": guest.cookie(),
+        "entry": entries[0]["id"],
         "doomed": {
+            "entry": entries[1]["id"],
             "album": doomed, "link": doomed_link, "guest": guests[1]["id"],
             "guest_link": links[1]["id"],
         },

@@ -214,7 +214,9 @@ fn a_proved_contact_gets_the_undo_link(mut service: Service) {
     let guest = scene.guest(&service, "obama.jpg");
     service.change_rows("UPDATE guests SET contact_proved_unix_s = 1");
     guest.delete("/guest?faces=true").is(200);
-    let id = scene.erasures().pop().unwrap()["id"].as_str().unwrap().to_owned();
+    let erasures = scene.erasures();
+    let hidden = erasures.iter().find(|erasure| erasure["state"] == "hidden").unwrap();
+    let id = hidden["id"].as_str().unwrap();
     scene.owner.client.delete(&scene.album.path(&format!("/erasures/{id}"))).is(204);
     letter(&service, "Subject: The deletion of your face data was undone");
     let guest = scene.guest(&service, "obama.jpg");

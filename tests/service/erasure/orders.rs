@@ -115,7 +115,8 @@ impl Orders {
     }
 
     fn undo(&mut self) -> &'static str {
-        let waits = self.scene.erasures().pop().unwrap();
+        let erasures = self.scene.erasures();
+        let waits = erasures.iter().find(|erasure| erasure["state"] == "hidden").unwrap();
         let path = self.scene.album.path(&format!("/erasures/{}", waits["id"].as_str().unwrap()));
         self.scene.owner.client.delete(&path).is(204);
         self.expected.hidden = None;

@@ -140,16 +140,30 @@ fn contact(number: u32) -> String {
     format!("guest{number}@mail.example")
 }
 
+/// Returns the yaw and pitch that a guest adds to each pose, up to 3 degrees to each side: Roberts's R2 sequence,
+/// whose points keep a distance from each other.
+fn own_angles(number: u32) -> [f32; 2] {
+    [0.754_877_7, 0.569_840_3].map(|root| 6.0 * (number as f32 * root).fract() - 3.0)
+}
+
 /// Verifies the guests in the browser, one after another, by the link with `token`.
 fn guests(service: &Service, token: &str, args: &FirstPhotoArgs) -> Result<Vec<Run>> {
     let head = head_of(HEAD_PHOTO);
     let poses = Poses::new(&service.sandbox.path("poses"));
     let figures = service.sandbox.path("figures.json");
-    let guest: Value = poses.all("guest", |yaw, pitch| head.turned(yaw, pitch, [0.0, 0.0]));
+    // Each guest turns the head by angles of their own, because the event remembers frames: the same pictures again
+    // would be a replay.
+    let guest = |number: u32| {
+        let [yaw_more, pitch_more] = own_angles(number);
+        poses.all(&format!("guest{number}"), |yaw, pitch| {
+            head.turned(yaw + yaw_more, pitch + pitch_more, [0.0, 0.0])
+        })
+    };
+    let guests: Vec<Value> = (0..args.guests).map(guest).collect();
     let input = json!({
         "address": service.address(),
         "link": format!("/g/{token}"),
-        "guest": guest,
+        "guests": guests,
         "cannot": [],
         "live": service.sandbox.path("live.y4m"),
         "photos": GUEST_PHOTOS.len(),

@@ -39,7 +39,7 @@ for (let run = 0; run < params.runs; run++) {
   try {
     await register(page, "Guest", contact);
     const registered = Date.now();
-    if ((await welcome(page, params.guest)) === "code") {
+    if ((await welcome(page, params.guests[run])) === "code") {
       const code = await mailedCode(contact);
       await pause(Math.max(0, registered + params.mail_ms - Date.now()));
       await page.fill("#code", code);

@@ -150,7 +150,12 @@ impl ApiError {
     pub fn internal(reason: impl std::fmt::Display) -> Self {
         let detail = "The request failed; try again. If it fails again, give the operator the request id in the header \
              x-request-id, under which the cause is logged.";
-        Self { internal: Some(reason.to_string()), ..Self::new(ErrorKind::Internal, detail) }
+        Self::caused(ErrorKind::Internal, detail, reason)
+    }
+
+    /// Returns an error of `kind`. `reason` is written to the log and never sent.
+    fn caused(kind: ErrorKind, detail: &str, reason: impl std::fmt::Display) -> Self {
+        Self { internal: Some(reason.to_string()), ..Self::new(kind, detail) }
     }
 
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -217,18 +222,15 @@ impl From<Error> for ApiError {
                 Self::new(ErrorKind::SplitTakesAllFaces, error.to_string())
             }
             Error::TooManyCorrections { .. } => Self::new(ErrorKind::Conflict, error.to_string()),
-            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Self {
-                internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::DiskFull, DISK_FULL)
-            },
-            Error::ObjectStore { .. } => Self {
-                internal: Some(error.to_string()),
-                ..Self::new(
-                    ErrorKind::Busy,
-                    "The photo storage does not respond; try again in 5 seconds.",
-                )
-                .retry_after(5)
-            },
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Self::caused(ErrorKind::DiskFull, DISK_FULL, error)
+            }
+            Error::ObjectStore { .. } => Self::caused(
+                ErrorKind::Busy,
+                "The photo storage does not respond; try again in 5 seconds.",
+                error,
+            )
+            .retry_after(5),
             Error::RetentionEnded { .. } => Self::new(
                 ErrorKind::Gone,
                 "The event's retention period has ended, so the event can no longer be used; create a new event.",
@@ -257,10 +259,7 @@ fn selfie_reason(error: &Error) -> String {
 impl From<std::io::Error> for ApiError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::StorageFull => Self {
-                internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::DiskFull, DISK_FULL)
-            },
+            std::io::ErrorKind::StorageFull => Self::caused(ErrorKind::DiskFull, DISK_FULL, error),
             _ => Self::internal(error),
         }
     }

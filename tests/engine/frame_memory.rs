@@ -57,7 +57,7 @@ fn encodings_of_a_frame_are_similar_and_fresh_frames_are_not() {
     println!("same {same:?}\nfresh {fresh:?}");
     let near = |all: &[u32]| all.iter().filter(|bits| **bits <= SIMILAR_MAX).count();
     // The poses are drawn at random, so rates are asserted. A replay needs three similar frames.
-    assert!(near(&same) * 3 >= same.len() * 2, "encodings: {} of {}", near(&same), same.len());
+    assert!(near(&same) * 4 >= same.len() * 3, "encodings: {} of {}", near(&same), same.len());
     assert!(near(&fresh) * 50 <= fresh.len(), "fresh: {} of {}", near(&fresh), fresh.len());
     assert_eq!(near(&others), 0, "frames of two heads");
 }

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use picpick_tests::client::{Client, Request};
+use picpick_tests::client::Client;
 use picpick_tests::{Answer, Database, Rng, service, times};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const CLIENTS: usize = 4;
 const DELAY_MS_MAX: u64 = 300;
@@ -16,17 +16,6 @@ const DELAY_MS_MAX: u64 = 300;
 /// Ends the service's connections. Returns their number.
 const END_ALL: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
      WHERE datname = current_database() AND pid <> pg_backend_pid()";
-
-fn send(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
-    let json = |body: &Value| ("application/json".to_owned(), body.to_string().into_bytes());
-    let request = Request {
-        method: method.into(),
-        path: path.into(),
-        body: body.map(json),
-        ..Default::default()
-    };
-    client.try_send(request).unwrap()
-}
 
 /// Checks that an answer that is no success says that the database does not answer.
 fn is_done(answer: &Answer, status: u16) -> bool {
@@ -53,13 +42,13 @@ fn ended_connections_lose_nothing_and_are_named() {
                 break;
             }
             let album = json!({ "name": format!("{number} {nth}") });
-            let answer = send(&client, "POST", &albums, Some(&album));
+            let answer = client.try_json("POST", &albums, Some(&album)).unwrap();
             match is_done(&answer, 201) {
                 true => drop(made.insert(answer.field("id"))),
                 false => drop(refused.fetch_add(1, Ordering::SeqCst)),
             }
             for path in [format!("/events/{event}"), format!("/events/{event}/photos")] {
-                if !is_done(&send(&client, "GET", &path, None), 200) {
+                if !is_done(&client.try_json("GET", &path, None).unwrap(), 200) {
                     refused.fetch_add(1, Ordering::SeqCst);
                 }
             }

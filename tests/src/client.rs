@@ -171,9 +171,17 @@ impl Client {
 
     /// Sends a request with a JSON body, or without a body.
     pub fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        let body = body.map(|body| ("application/json".to_owned(), body.to_string().into_bytes()));
-        let (method, path) = (method.to_owned(), path.to_owned());
-        self.send(Request { method, path, headers: Vec::new(), body })
+        self.send(json_request(method, path, body))
+    }
+
+    /// Sends a request with a JSON body, or without a body, to a service that may fail.
+    pub fn try_json(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ureq::Error> {
+        self.try_send(json_request(method, path, body))
     }
 
     /// Sends `request`. A response status of 500 or above fails the test.
@@ -321,4 +329,9 @@ fn secrets_are_recorded_from_nested_fields() {
     ] {
         assert_eq!(wire.leaked(log).as_deref(), leak, "{log}");
     }
+}
+
+fn json_request(method: &str, path: &str, body: Option<&Value>) -> Request {
+    let body = body.map(|body| ("application/json".to_owned(), body.to_string().into_bytes()));
+    Request { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body }
 }

@@ -89,10 +89,8 @@ impl DatabaseFault {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        let failure = |kind, detail: &str| Self {
-            internal: Some(format!("database: {error}")),
-            ..Self::new(kind, detail)
-        };
+        let reason = format!("database: {error}");
+        let failure = |kind, detail: &str| Self::caused(kind, detail, &reason);
         match DatabaseFault::of(&error) {
             DatabaseFault::Absent => Self::not_found(),
             DatabaseFault::Full => failure(ErrorKind::DiskFull, DISK_FULL),
@@ -118,7 +116,7 @@ impl From<sqlx::Error> for ApiError {
                 ErrorKind::Conflict,
                 "Another request has changed the same thing at the same time; reload it and try again.",
             ),
-            DatabaseFault::Defect => Self::internal(format!("database: {error}")),
+            DatabaseFault::Defect => Self::internal(&reason),
         }
     }
 }

@@ -5,13 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use super::says_full;
 use picpick_tests::pictures::Drawing;
 use picpick_tests::{Outcome, Sandbox, Tmpfs, cache, sample, sandbox};
-
-/// Returns whether `message` contains the operating system's or the standard library's text for a full disk.
-fn says_full(message: &str) -> bool {
-    ["No space left", "no storage space"].iter().any(|words| message.contains(words))
-}
 
 /// Creates a folder of `number` small photos with one face each, all different files.
 fn photos(sandbox: &Sandbox, number: u32) -> std::path::PathBuf {

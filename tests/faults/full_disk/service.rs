@@ -1,18 +1,11 @@
 //! Fills the disk under a running service. A refusal names its cause, and once there is space again each request
 //! succeeds without a restart.
 
-use picpick_tests::client::{Client, Request};
-use picpick_tests::{Answer, Database, Service, Tmpfs, sandbox};
-use serde_json::{Value, json};
+use picpick_tests::{Database, Service, Tmpfs, sandbox};
+use serde_json::json;
 
 /// Writes in each round, more than the pool has connections.
 const WRITES: usize = 24;
-
-fn post(client: &Client, path: &str, body: &Value) -> Answer {
-    let body = Some(("application/json".to_owned(), body.to_string().into_bytes()));
-    let request = Request { method: "POST".into(), path: path.into(), body, ..Default::default() };
-    client.try_send(request).unwrap()
-}
 
 /// Returns the status of `/readyz`, and its reasons. Waits until the cached result is too old.
 fn readiness(service: &Service) -> (u16, String) {
@@ -36,7 +29,8 @@ fn a_service_recovers_from_a_full_disk_without_a_restart() {
         let mut refused = 0;
         for nth in 0..WRITES {
             let name = format!("{round} {nth} {}", "x".repeat(60));
-            let answer = post(&owner.client, &albums, &json!({ "name": name }));
+            let album = json!({ "name": name });
+            let answer = owner.client.try_json("POST", &albums, Some(&album)).unwrap();
             if answer.status != 201 {
                 answer.fails(507, "disk_full");
                 refused += 1;
@@ -49,7 +43,7 @@ fn a_service_recovers_from_a_full_disk_without_a_restart() {
         disk.make_room();
         for nth in 0..WRITES {
             let album = json!({ "name": format!("{round} after {nth}") });
-            post(&owner.client, &albums, &album).is(201);
+            owner.client.post(&albums, &album).is(201);
         }
         assert_eq!(readiness(&service).0, 200);
     }

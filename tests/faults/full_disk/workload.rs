@@ -2,17 +2,13 @@
 //! still work. Once the disk has free space, all acknowledged changes must be there.
 //! `PICPICK_TEST_FAULT_POINTS` sets the number of calls that are tried (default 20; the long run is 100).
 
+use super::says_full;
 use picpick_tests::harness::{Ending, Harness, Job};
 use picpick_tests::shim::{FaultKind, Faults, read_trace};
 use picpick_tests::workload::Op;
 use picpick_tests::{Rng, harness, times};
 
 const OPS: usize = 14;
-
-/// Returns whether `message` contains the operating system's or the standard library's text for a full disk.
-fn says_full(message: &str) -> bool {
-    ["No space left", "no storage space"].iter().any(|words| message.contains(words))
-}
 
 #[derive(Debug, Default)]
 struct FullDiskFigures {

@@ -4,6 +4,9 @@ import { assert, params, pause, until } from "./harness.mjs";
 
 // Reaction time of a person before a turn, milliseconds.
 export const REACTION_MS = 400;
+// Number of frames without progress after which a guest begins a new challenge. Within this number of frames the
+// camera shows each angle of a turn twice. The number, unlike a time, means the same on a slow machine.
+const VAIN_FRAMES_MAX = 16;
 
 export function challengeCamera(camera) {
   // Registers a guest by the event's link, up to the page that opens the camera.
@@ -32,18 +35,19 @@ export function challengeCamera(camera) {
       .catch(() => ({}));
 
   // Shows the camera the pictures that `act` returns for each new guidance, until the challenge ends. Returns
-  // `passed`, `code` if the page asks for the code from the e-mail, the reason of the failure, or `stop` if `act` returns `stop`.
-  async function face(page, act) {
+  // `passed`, `code` if the page asks for the code from the e-mail, the reason of the failure, or `stop` if
+  // `stops` returns true.
+  async function face(page, act, stops = () => false) {
     let before = "";
     return until("the challenge's end", async () => {
       const now = await state(page);
       if (now.code) return "code";
       if (now.path === "/g") return "passed";
       if (now.failed) return now.failed;
+      if (now.live && stops()) return "stop";
       if (now.live && now.guidance && now.guidance !== before) {
         before = now.guidance;
         const shown = act(now.guidance);
-        if (shown === "stop") return shown;
         if (shown) {
           await pause(REACTION_MS);
           camera.show(shown);
@@ -54,20 +58,34 @@ export function challengeCamera(camera) {
 
   const pose = (person, guidance) => person[guidance];
 
-  // Shows a person's head until a challenge passes. The head is made from one photo, which has too little
-  // depth for some turns. Returns `passed` or `code`. If the page requests such a turn, the guest stops the challenge and begins a new one.
+  // Shows a person's head until a challenge passes. Returns `passed` or `code`. If the challenge requests a turn for
+  // which the person has no pictures, or a step makes no progress, the guest stops it and begins a new one, which
+  // requests other turns.
   async function welcome(page, person) {
-    let button = "#open";
-    for (;;) {
-      camera.show(person.look_straight);
-      await page.click(button);
-      const ended = await face(page, (guidance) => (params.cannot.includes(guidance) ? "stop" : pose(person, guidance)));
+    let [vain, awaited] = [0, ""];
+    const count = (answer) => (vain += answer.url().endsWith("/frames") ? 1 : 0);
+    page.on("response", count);
+    const follow = (guidance) => {
+      // Guidance such as "closer" is no progress.
+      const step = guidance === "look_straight" || guidance.startsWith("turn_");
+      if (step && guidance !== awaited) [vain, awaited] = [0, guidance];
+      return pose(person, guidance);
+    };
+    const stops = () => vain >= VAIN_FRAMES_MAX || (awaited && !pose(person, awaited));
+    for (let stopped = true; ; ) {
+      [vain, awaited] = [0, ""];
+      if (stopped) {
+        camera.show(person.look_straight);
+        await page.click("#open");
+      }
+      const ended = await face(page, follow, stops);
       if (ended !== "stop") {
+        page.off("response", count);
         assert.ok(["passed", "code"].includes(ended), ended);
         return ended;
       }
-      await page.click("#stop");
-      button = "#open";
+      // The button is gone if the challenge has ended meanwhile.
+      stopped = await page.click("#stop", { timeout: 5_000 }).then(() => true, () => false);
     }
   }
 

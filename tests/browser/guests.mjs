@@ -105,7 +105,7 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   assert.ok(["flat", "attack", "wrong_turn"].includes(why), `a tilted picture: ${why}`);
 
   // The head turns to the wrong side by the largest angle, because a small turn does not count as wrong.
-  const there = ["turn_left", "turn_right"].filter((turn) => !params.cannot.includes(AWAY[turn]));
+  const there = ["turn_left", "turn_right"].filter((turn) => guest[AWAY[turn]]);
   turn = await sideways(page, "#again", there);
   await pause(REACTION_MS);
   camera.show(guest[AWAY[turn]].slice(-1));

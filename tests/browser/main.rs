@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 
 /// The photo from which the guest's head is made.
 const GUEST: &str = "obama2.jpg";
-/// The turns that the head made from `GUEST` cannot do, because the photo has too little depth.
-const CANNOT: [&str; 1] = ["turn_left"];
+/// The turn of the head made from `GUEST` that some challenges refuse as flat, because the photo has too little
+/// depth.
+const TOO_FLAT: &str = "turn_left";
 /// A photo of another person.
 const OTHER: &str = "biden.jpg";
 /// The event's photos that show the guest.
@@ -39,8 +40,10 @@ fn poses(sandbox: &Sandbox) -> Value {
     let poses = Poses::new(&sandbox.path("poses"));
     let (guest, other) = (head_of(GUEST), head_of(OTHER));
     let still = [0.0, 0.0];
+    let mut guest_poses = poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still));
+    guest_poses.as_object_mut().unwrap().remove(TOO_FLAT);
     json!({
-        "guest": poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still)),
+        "guest": guest_poses,
         "other": poses.all("other", |yaw, pitch| other.turned(yaw, pitch, still)),
         // A flat picture is tilted further than a head turns, because it has no depth. At 44 degrees each of
         // 24 challenges, with pictures at random positions, failed as flat in three frames. At 56 degrees the
@@ -83,7 +86,6 @@ fn guests_find_only_their_own_photos() {
         "password": owner.password,
         "event": event,
         "poses": poses(&service.sandbox),
-        "cannot": CANNOT,
         "live": service.sandbox.path("live.y4m"),
         "theirs": theirs,
         "others": others,

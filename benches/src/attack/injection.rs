@@ -22,6 +22,7 @@ use picpick_tests::synthetic_head::{Head, drawn, sample};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Time between two frames, ms; the camera page sends three to four frames a second.
 const FRAME_EVERY_MS: u64 = 350;
@@ -37,7 +38,7 @@ const LIBRARY_FRAMES_PER_GUIDANCE: [(&str, usize); 5] =
     [("look_straight", 4), ("turn_left", 3), ("turn_right", 3), ("turn_up", 3), ("turn_down", 3)];
 
 /// What an attacker injects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Instrument {
     /// One photo, bent over the shape of a head anew for each frame.
     FreshWarps,
@@ -49,25 +50,18 @@ pub enum Instrument {
     TwoPeople,
     /// Fresh warps in a light that follows the tints of another challenge.
     OtherLight,
-    /// Not an attack: a head in front of a screen whose white light has this percentage of the room's.
-    LitHead(u8),
+    /// Not an attack: a head in front of a screen whose white light has 5 % of the room's.
+    BrightRoom,
+    /// Not an attack: the screen's light has 15 % of the room's.
+    LitRoom,
+    /// Not an attack: the screen's light has 50 % of the room's.
+    DimRoom,
 }
 
 /// Largest change of exposure, white balance and colour of the room from frame to frame, relative.
 const DRIFT: f32 = 0.03;
 
 impl Instrument {
-    const ALL: [Instrument; 8] = [
-        Instrument::FreshWarps,
-        Instrument::Library,
-        Instrument::ReencodedLibrary,
-        Instrument::TwoPeople,
-        Instrument::OtherLight,
-        Instrument::LitHead(5),
-        Instrument::LitHead(15),
-        Instrument::LitHead(50),
-    ];
-
     fn name(self) -> &'static str {
         match self {
             Instrument::FreshWarps => "fresh warps of one photo",
@@ -75,9 +69,22 @@ impl Instrument {
             Instrument::ReencodedLibrary => "the library, encoded anew",
             Instrument::TwoPeople => "two people in turn",
             Instrument::OtherLight => "warps in another light",
-            Instrument::LitHead(..10) => "no attack: bright room",
-            Instrument::LitHead(10..30) => "no attack: lit room",
-            Instrument::LitHead(_) => "no attack: dim room",
+            Instrument::BrightRoom => "no attack: bright room",
+            Instrument::LitRoom => "no attack: lit room",
+            Instrument::DimRoom => "no attack: dim room",
+        }
+    }
+
+    /// Returns the light of the screen, as a share of the room's.
+    fn screen_share(self) -> f32 {
+        match self {
+            Instrument::BrightRoom => 0.05,
+            Instrument::LitRoom => 0.15,
+            Instrument::DimRoom | Instrument::OtherLight => 0.5,
+            Instrument::FreshWarps
+            | Instrument::Library
+            | Instrument::ReencodedLibrary
+            | Instrument::TwoPeople => 0.0,
         }
     }
 }
@@ -123,7 +130,8 @@ struct Outcome {
     frames: usize,
 }
 
-/// Attacks `attempts` challenges for each person with each instrument, with the first picture of each person.
+/// Attacks `attempts` challenges for each person with each of `instruments`, with the first picture of each
+/// person. Prints a line on standard error after each person.
 ///
 /// # Errors
 /// - A picture cannot be read.
@@ -133,6 +141,7 @@ pub fn run(
     pipeline: &Pipeline,
     liveness: &Liveness,
     people: &[Vec<PathBuf>],
+    instruments: &[Instrument],
     attempts: usize,
 ) -> Result<InjectionReport> {
     let heads: Vec<Option<Head>> = people
@@ -145,15 +154,26 @@ pub fn run(
         })
         .collect::<Result<_>>()?;
     let found: Vec<Head> = heads.into_iter().flatten().collect();
-    let rows = Instrument::ALL.map(|instrument| {
+    let rows = instruments.iter().map(|&instrument| {
         let folder = tempfile::tempdir()?;
         let event = new_event(folder.path(), pack)?;
+        let (attacked, accepted) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let outcomes = (0..found.len()).into_par_iter().map(|nth| {
             let (head, other) = (&found[nth], &found[(nth + 1) % found.len()]);
             let mut attacker = Attacker::new(instrument, head, other, nth as u64)?;
-            (0..attempts)
+            let outcomes = (0..attempts)
                 .map(|_| attacker.attack(pipeline, liveness, &event))
-                .collect::<Result<Vec<_>>>()
+                .collect::<Result<Vec<_>>>()?;
+            let new = outcomes.iter().filter(|outcome| outcome.refused.is_none()).count();
+            let accepted = accepted.fetch_add(new, Ordering::Relaxed) + new;
+            let attacked = attacked.fetch_add(1, Ordering::Relaxed) + 1;
+            eprintln!(
+                "{}: {attacked} of {} people, {accepted} of {} challenges accepted",
+                instrument.name(),
+                found.len(),
+                attacked * attempts
+            );
+            Ok(outcomes)
         });
         Ok(row(instrument, &outcomes.collect::<Result<Vec<_>>>()?))
     });
@@ -161,7 +181,7 @@ pub fn run(
         people: found.len(),
         without_face: people.len() - found.len(),
         attempts,
-        rows: rows.into_iter().collect::<Result<_>>()?,
+        rows: rows.collect::<Result<_>>()?,
     })
 }
 
@@ -224,12 +244,7 @@ struct Attacker<'a> {
 
 impl<'a> Attacker<'a> {
     fn new(instrument: Instrument, head: &'a Head, other: &'a Head, seed: u64) -> Result<Self> {
-        let percent = match instrument {
-            Instrument::LitHead(percent) => percent,
-            Instrument::OtherLight => 50,
-            _ => 0,
-        };
-        let room = Room::new(f32::from(percent) / 100.0, DRIFT, seed);
+        let room = Room::new(instrument.screen_share(), DRIFT, seed);
         let (library, sent, rng) = (Vec::new(), 0, Rng::new(seed));
         let mut attacker = Self { instrument, head, other, library, sent, room, rng };
         if matches!(instrument, Instrument::Library | Instrument::ReencodedLibrary) {
@@ -305,7 +320,10 @@ impl<'a> Attacker<'a> {
         };
         let picture = match self.instrument {
             Instrument::FreshWarps | Instrument::TwoPeople => self.warp(guidance, waited),
-            Instrument::OtherLight | Instrument::LitHead(_) => {
+            Instrument::OtherLight
+            | Instrument::BrightRoom
+            | Instrument::LitRoom
+            | Instrument::DimRoom => {
                 let (head, picture) = (self.head, self.warp(guidance, waited));
                 self.room.lit(head, &picture, tint)
             }

@@ -9,6 +9,7 @@ mod injection;
 mod simulate_attacks;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum as _;
 use picpick_engine::liveness::{ATTACK_LIVE_MIN, Liveness};
 use picpick_engine::{DecodeLimits, Picture, Pipeline};
 use rayon::prelude::*;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::setup::Setup;
+use injection::Instrument;
 use simulate_attacks::{AttackKind, simulate_attack};
 
 /// Number of frames in a challenge.
@@ -44,6 +46,9 @@ pub struct AttackArgs {
     /// Number of challenges for each person and instrument of the injection series
     #[arg(long, default_value_t = 4)]
     attempts: usize,
+    /// Instrument of the injection series; may be repeated. All of them by default
+    #[arg(long, value_enum)]
+    instrument: Vec<Instrument>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -101,7 +106,13 @@ pub fn run(setup: &Setup, args: &AttackArgs) -> Result<()> {
     let liveness = setup.liveness()?;
     if args.series == Series::Injection {
         let chosen = people.get(..args.people).unwrap_or(&people);
-        let report = injection::run(&setup.pack()?, &pipeline, &liveness, chosen, args.attempts)?;
+        let instruments = match args.instrument.as_slice() {
+            [] => Instrument::value_variants(),
+            named => named,
+        };
+        let pack = setup.pack()?;
+        let report =
+            injection::run(&pack, &pipeline, &liveness, chosen, instruments, args.attempts)?;
         if setup.json {
             println!("{}", serde_json::to_string_pretty(&report)?);
         } else {

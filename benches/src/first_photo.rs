@@ -2,7 +2,7 @@
 //! screen, in an event with many faces; and how many guests get to their photos.
 //!
 //! The real service, Debian's Chromium and this program run on one machine and compete for its cores. The
-//! guest is a synthetic head made of a real photo, which turns as the page instructs; the other faces of the
+//! guests are synthetic heads made of real photos, which turn as the page instructs; the other faces of the
 //! event are synthetic too. The first guest arrives directly after the service has started, before the
 //! event's collection is open.
 
@@ -13,19 +13,26 @@ use picpick_engine::indexing::Sink as _;
 use picpick_engine::{Collection, DataDir, Pack};
 use picpick_tests::album::Album;
 use picpick_tests::poses::Poses;
-use picpick_tests::synthetic_head::head_of;
+use picpick_tests::synthetic_head::{Head, head_of};
 use picpick_tests::{Sandbox, Service, browser, sample, synthetic};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::setup::{Program, Setup};
 
-/// The photo from which the guest's head is made.
-const HEAD_PHOTO: &str = "obama3.jpg";
-/// Photos of the guest.
-const GUEST_PHOTOS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
-/// Photos of other people.
-const OTHER_PHOTOS: [&str; 3] = ["biden.jpg", "sample1.jpg", "sample2.jpg"];
+/// The photos from which the guests' heads are made, in turn, each with the number of the event's photos that at
+/// least show the person.
+const HEAD_PHOTOS: [(&str, usize); 4] =
+    [("obama3.jpg", 3), ("biden.jpg", 1), ("obama.jpg", 3), ("sample5.jpg", 1)];
+const EVENT_PHOTOS: [&str; 7] = [
+    "obama.jpg",
+    "obama2.jpg",
+    "obama3.jpg",
+    "biden.jpg",
+    "sample1.jpg",
+    "sample2.jpg",
+    "sample5.jpg",
+];
 const PHOTOS_PER_COMMIT: u32 = 64;
 
 #[derive(clap::Args)]
@@ -95,7 +102,7 @@ pub fn run(setup: &Setup, args: &FirstPhotoArgs) -> Result<()> {
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "First photo");
     let album = Album { client: owner.client.clone(), event: event.clone() };
-    for name in GUEST_PHOTOS.iter().chain(&OTHER_PHOTOS) {
+    for name in EVENT_PHOTOS {
         album.upload(name, &std::fs::read(sample(name))?);
     }
     album.wait_until_indexed();
@@ -148,26 +155,24 @@ fn own_angles(number: u32) -> [f32; 2] {
 
 /// Verifies the guests in the browser, one after another, by the link with `token`.
 fn guests(service: &Service, token: &str, args: &FirstPhotoArgs) -> Result<Vec<Run>> {
-    let head = head_of(HEAD_PHOTO);
+    let heads = HEAD_PHOTOS.map(|(name, photos)| (head_of(name), photos));
     let poses = Poses::new(&service.sandbox.path("poses"));
     let figures = service.sandbox.path("figures.json");
-    // Each guest turns the head by angles of their own, because the event remembers frames: the same pictures again
-    // would be a replay.
-    let guest = |number: u32| {
+    // Guests with one head turn it by angles of their own, because the event remembers frames: the same pictures
+    // again would be a replay.
+    let guest = |(number, (head, photos)): (u32, &(Head, usize))| {
         let [yaw_more, pitch_more] = own_angles(number);
-        poses.all(&format!("guest{number}"), |yaw, pitch| {
+        let poses = poses.all(&format!("guest{number}"), |yaw, pitch| {
             head.turned(yaw + yaw_more, pitch + pitch_more, [0.0, 0.0])
-        })
+        });
+        json!({ "poses": poses, "photos_min": photos })
     };
-    let guests: Vec<Value> = (0..args.guests).map(guest).collect();
+    let guests: Vec<Value> = (0..args.guests).zip(heads.iter().cycle()).map(guest).collect();
     let input = json!({
         "address": service.address(),
         "link": format!("/g/{token}"),
         "guests": guests,
-        "cannot": [],
         "live": service.sandbox.path("live.y4m"),
-        "photos": GUEST_PHOTOS.len(),
-        "runs": args.guests,
         "mail_ms": 1000 * args.mail_s,
         "outbox": service.sandbox.data().join("outbox"),
         "figures": figures,

@@ -60,8 +60,8 @@ export function challengeCamera(camera) {
 
   // Shows a person's head until a challenge passes. Returns `passed` or `code`. If the challenge requests a turn for
   // which the person has no pictures, or a step makes no progress, the guest stops it and begins a new one, which
-  // requests other turns.
-  async function welcome(page, person) {
+  // requests other turns. After a failure the guest tries again, `triesMax` times in all; `failures` gets the reasons.
+  async function welcome(page, person, triesMax = 1, failures = []) {
     let [vain, awaited] = [0, ""];
     const count = (answer) => (vain += answer.url().endsWith("/frames") ? 1 : 0);
     page.on("response", count);
@@ -72,20 +72,24 @@ export function challengeCamera(camera) {
       return pose(person, guidance);
     };
     const stops = () => vain >= VAIN_FRAMES_MAX || (awaited && !pose(person, awaited));
-    for (let stopped = true; ; ) {
+    for (let button = "#open"; ; ) {
       [vain, awaited] = [0, ""];
-      if (stopped) {
+      if (button) {
         camera.show(person.look_straight);
-        await page.click("#open");
+        await page.click(button);
       }
       const ended = await face(page, follow, stops);
-      if (ended !== "stop") {
+      if (ended === "stop") {
+        // The button is gone if the challenge has ended meanwhile.
+        button = await page.click("#stop", { timeout: 5_000 }).then(() => "#open", () => null);
+      } else if (["passed", "code"].includes(ended)) {
         page.off("response", count);
-        assert.ok(["passed", "code"].includes(ended), ended);
         return ended;
+      } else {
+        failures.push(ended);
+        assert.ok(failures.length < triesMax, failures.join(", "));
+        button = "#again";
       }
-      // The button is gone if the challenge has ended meanwhile.
-      stopped = await page.click("#stop", { timeout: 5_000 }).then(() => true, () => false);
     }
   }
 

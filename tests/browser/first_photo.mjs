@@ -28,6 +28,8 @@ function watch() {
   }).observe(document, { childList: true, subtree: true });
 }
 
+// Number of challenges that a guest tries. The page offers another try after a failure.
+const TRIES_MAX = 3;
 const runs = [];
 for (const [run, guest] of params.guests.entries()) {
   const page = await newPage(browser);
@@ -35,11 +37,12 @@ for (const [run, guest] of params.guests.entries()) {
   const frames = [];
   page.on("requestfinished", (request) => request.url().endsWith("/frames") && frames.push(request.timing()));
   const contact = `guest${run}@mail.example`;
+  const failures = [];
   const opened = Date.now();
   try {
     await register(page, "Guest", contact);
     const registered = Date.now();
-    if ((await welcome(page, guest.poses)) === "code") {
+    if ((await welcome(page, guest.poses, TRIES_MAX, failures)) === "code") {
       const code = await mailedCode(contact);
       await pause(Math.max(0, registered + params.mail_ms - Date.now()));
       await page.fill("#code", code);
@@ -48,7 +51,7 @@ for (const [run, guest] of params.guests.entries()) {
     const at = await until("the first photo", () => page.evaluate(() => globalThis.firstPhotoAt).catch(() => null));
     await until("all photos", async () => (await page.$$("#photos li")).length >= guest.photos_min);
     const last = frames.at(-1);
-    runs.push({ judged_ms: last.responseEnd, on_screen_ms: at - last.startTime, from_link_ms: at - opened });
+    runs.push({ judged_ms: last.responseEnd, on_screen_ms: at - last.startTime, from_link_ms: at - opened, failures });
   } catch (problem) {
     runs.push({ failed: String(problem.message ?? problem).slice(0, 200) });
   }

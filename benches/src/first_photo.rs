@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use crate::setup::{Program, Setup};
 
-/// The photos from which the guests' heads are made, in turn, each with the number of the event's photos that at
-/// least show the person.
+/// The photos from which the guests' heads are made, in turn, each with the number of the event's photos that show
+/// the person.
 const HEAD_PHOTOS: [(&str, usize); 4] =
     [("obama3.jpg", 3), ("biden.jpg", 1), ("obama.jpg", 3), ("sample5.jpg", 1)];
 const EVENT_PHOTOS: [&str; 7] = [
@@ -167,7 +167,7 @@ fn guests(service: &Service, token: &str, args: &FirstPhotoArgs) -> Result<Vec<R
         let poses = poses.all(&format!("guest{number}"), |yaw, pitch| {
             head.turned(yaw + yaw_more, pitch + pitch_more, [0.0, 0.0])
         });
-        json!({ "poses": poses, "photos_min": photos })
+        json!({ "poses": poses, "photos": photos })
     };
     let guests: Vec<Value> = (0..args.guests).zip(heads.iter().cycle()).map(guest).collect();
     let input = json!({

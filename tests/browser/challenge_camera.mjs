@@ -62,7 +62,7 @@ export function challengeCamera(camera) {
   // which the person has no pictures, or a step makes no progress, the guest stops it and begins a new one, which
   // requests other turns. After a failure the guest tries again, `triesMax` times in all; `failures` gets the reasons.
   async function welcome(page, person, triesMax = 1, failures = []) {
-    let [vain, awaited] = [0, ""];
+    let vain, awaited;
     const count = (answer) => (vain += answer.url().endsWith("/frames") ? 1 : 0);
     page.on("response", count);
     const follow = (guidance) => {

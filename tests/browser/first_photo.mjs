@@ -49,7 +49,7 @@ for (const [run, guest] of params.guests.entries()) {
       await page.click("#code-step [type=submit]");
     }
     const at = await until("the first photo", () => page.evaluate(() => globalThis.firstPhotoAt).catch(() => null));
-    await until("all photos", async () => (await page.$$("#photos li")).length >= guest.photos_min);
+    await until("all photos", async () => (await page.$$("#photos li")).length === guest.photos);
     const last = frames.at(-1);
     runs.push({ judged_ms: last.responseEnd, on_screen_ms: at - last.startTime, from_link_ms: at - opened, failures });
   } catch (problem) {

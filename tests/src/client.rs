@@ -315,6 +315,11 @@ impl Answer {
     }
 }
 
+fn json_request(method: &str, path: &str, body: Option<&Value>) -> Request {
+    let body = body.map(|body| ("application/json".to_owned(), body.to_string().into_bytes()));
+    Request { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body }
+}
+
 #[test]
 fn secrets_are_recorded_from_nested_fields() {
     let wire = Wire::default();
@@ -329,9 +334,4 @@ fn secrets_are_recorded_from_nested_fields() {
     ] {
         assert_eq!(wire.leaked(log).as_deref(), leak, "{log}");
     }
-}
-
-fn json_request(method: &str, path: &str, body: Option<&Value>) -> Request {
-    let body = body.map(|body| ("application/json".to_owned(), body.to_string().into_bytes()));
-    Request { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body }
 }

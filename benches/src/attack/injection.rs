@@ -157,18 +157,18 @@ pub fn run(
     let rows = instruments.iter().map(|&instrument| {
         let folder = tempfile::tempdir()?;
         let event = new_event(folder.path(), pack)?;
-        let (attacked, accepted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (attacked, passed) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let outcomes = (0..found.len()).into_par_iter().map(|nth| {
             let (head, other) = (&found[nth], &found[(nth + 1) % found.len()]);
             let mut attacker = Attacker::new(instrument, head, other, nth as u64)?;
             let outcomes = (0..attempts)
                 .map(|_| attacker.attack(pipeline, liveness, &event))
                 .collect::<Result<Vec<_>>>()?;
-            let new = outcomes.iter().filter(|outcome| outcome.refused.is_none()).count();
-            let accepted = accepted.fetch_add(new, Ordering::Relaxed) + new;
+            let new = accepted(&outcomes);
+            let passed = passed.fetch_add(new, Ordering::Relaxed) + new;
             let attacked = attacked.fetch_add(1, Ordering::Relaxed) + 1;
             eprintln!(
-                "{}: {attacked} of {} people, {accepted} of {} challenges accepted",
+                "{}: {attacked} of {} people, {passed} of {} challenges accepted",
                 instrument.name(),
                 found.len(),
                 attacked * attempts
@@ -197,8 +197,12 @@ fn new_event(folder: &Path, pack: &Pack) -> Result<Collection> {
     Ok(Collection::open(&data, "event", pack)?)
 }
 
+/// Returns the number of accepted challenges.
+fn accepted(outcomes: &[Outcome]) -> usize {
+    outcomes.iter().filter(|outcome| outcome.refused.is_none()).count()
+}
+
 fn row(instrument: Instrument, people: &[Vec<Outcome>]) -> InjectionRow {
-    let accepted = |outcomes: &[Outcome]| outcomes.iter().filter(|it| it.refused.is_none()).count();
     let (mut refused, mut light) = (BTreeMap::new(), BTreeMap::new());
     let (mut score, mut frames, mut variations) = (0.0, 0.0, Vec::new());
     for outcome in people.iter().flatten() {
